@@ -1,0 +1,299 @@
+//! Ids. Each noun has its own type, so that a run's id can't be given where a thread's is wanted.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+/// The longest id that is accepted, in bytes.
+pub const ID_BYTES_MAX: usize = 255;
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// Nothing is left once surrounding white space is taken away.
+    #[error("{noun} id is blank: leave it out to get a new one, or give 1 to {ID_BYTES_MAX} bytes")]
+    Blank {
+        /// What the id would have named.
+        noun: &'static str,
+    },
+    /// Longer than [`ID_BYTES_MAX`].
+    #[error("{noun} id has {bytes} bytes: at most {ID_BYTES_MAX} are allowed")]
+    TooLong {
+        /// What the id would have named.
+        noun: &'static str,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// Contains a control character (a line break would break logs and event streams).
+    #[error("{noun} id contains a control character: use printable characters only")]
+    Control {
+        /// What the id would have named.
+        noun: &'static str,
+    },
+    /// Should be a UUID and is not.
+    #[error("{noun} id is not a UUID: write it as 8-4-4-4-12 hexadecimal digits")]
+    NotUuid {
+        /// What the id would have named.
+        noun: &'static str,
+    },
+}
+
+/// Most ids are UUIDs, which fit in place; names that users choose are shared text.
+/// A canonical UUID is always held as `Uuid`, so equality needs no conversion.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Uuid(Uuid),
+    Text(Arc<str>),
+}
+
+impl Repr {
+    fn parse(text: &str, noun: &'static str) -> Result<Self, InvalidId> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(InvalidId::Blank { noun });
+        }
+        if text.len() > ID_BYTES_MAX {
+            return Err(InvalidId::TooLong { noun, bytes: text.len() });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(InvalidId::Control { noun });
+        }
+        Ok(canonical_uuid(text).map_or_else(|| Self::Text(text.into()), Self::Uuid))
+    }
+
+    fn with_str<T>(&self, f: impl FnOnce(&str) -> T) -> T {
+        match self {
+            Self::Uuid(uuid) => f(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+            Self::Text(text) => f(text),
+        }
+    }
+}
+
+/// The UUID whose canonical (hyphenated, lower-case) form is exactly `text`.
+fn canonical_uuid(text: &str) -> Option<Uuid> {
+    if text.len() != 36 || text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    Uuid::try_parse(text).ok()
+}
+
+impl Ord for Repr {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            _ => self.with_str(|a| other.with_str(|b| a.cmp(b))),
+        }
+    }
+}
+
+impl PartialOrd for Repr {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+macro_rules! text_ids {
+    ($($(#[$doc:meta])* $name:ident = $noun:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Repr);
+
+        impl $name {
+            /// Takes an id that a user chose, without surrounding white space.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when it is blank, too long, or has control characters.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                Repr::parse(text, $noun).map(Self)
+            }
+
+            /// Gives `f` the id as text, without allocating.
+            pub fn with_str<T>(&self, f: impl FnOnce(&str) -> T) -> T {
+                self.0.with_str(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(Repr::Uuid(uuid))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.with_str(|text| f.pad(text))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.with_str(|text| write!(f, "{}({text})", stringify!($name)))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.with_str(|text| serializer.serialize_str(text))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident = $noun:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The UUID itself.
+            pub fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Uuid::try_parse(text.trim())
+                    .map(Self)
+                    .map_err(|_| InvalidId::NotUuid { noun: $noun })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+    )*};
+}
+
+text_ids! {
+    /// Names a thread: one conversation.
+    ThreadId = "thread";
+    /// Names a run: one user intent.
+    RunId = "run";
+    /// Names a message, unique within its thread.
+    MessageId = "message";
+    /// Names an agent that runs can be given to.
+    AgentId = "agent";
+    /// Names a node: one process that claims and executes. New with every start of the process.
+    NodeId = "node";
+    /// Names a tool call, and so the ticket that waits for its decision.
+    ToolCallId = "tool call";
+    /// Names a decision, so that sending it again is known for the same.
+    DecisionId = "decision";
+    /// Names a background task that a run waits for.
+    TaskId = "task";
+    /// A caller's own name for a piece of work, unique among the thread's unfinished dispatches.
+    DedupeKey = "dedupe";
+    /// A caller's own name for one submission to a thread: repeating it returns the first answer.
+    IdempotencyKey = "idempotency";
+}
+
+uuid_ids! {
+    /// Names a dispatch: one delivery of a run. UUID v7.
+    DispatchId = "dispatch";
+    /// Names one attempt at executing a dispatch, for traces.
+    InstanceId = "instance";
+}
+
+impl AgentId {
+    /// The agent of a first run whose submission names none.
+    pub const DEFAULT: &'static str = "default";
+
+    /// The agent named [`AgentId::DEFAULT`].
+    pub fn default_agent() -> Self {
+        Self(Repr::Text(Self::DEFAULT.into()))
+    }
+}
+
+/// Counts the interrupts of a thread. It only grows; a dispatch of an older epoch never starts.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The epoch after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_and_its_text_are_the_same_id() {
+        let uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+        assert_eq!(ThreadId::from(uuid), ThreadId::parse(&uuid.to_string()).unwrap());
+    }
+
+    #[test]
+    fn an_upper_case_uuid_keeps_its_spelling() {
+        let text = "01900000-0000-7000-8000-00000000ABCD";
+        assert_eq!(ThreadId::parse(text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn ids_are_trimmed_and_checked() {
+        assert_eq!(ThreadId::parse("  a b ").unwrap().to_string(), "a b");
+        assert_eq!(ThreadId::parse(" \n"), Err(InvalidId::Blank { noun: "thread" }));
+        assert_eq!(RunId::parse("a\nb"), Err(InvalidId::Control { noun: "run" }));
+        assert!(RunId::parse(&"x".repeat(255)).is_ok());
+        assert!(RunId::parse(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn order_is_that_of_the_text() {
+        let mut ids: Vec<_> = ["b", "01900000-0000-7000-8000-000000000001", "a", "0"]
+            .iter()
+            .map(|text| RunId::parse(text).unwrap())
+            .collect();
+        ids.sort();
+        let texts: Vec<_> = ids.iter().map(RunId::to_string).collect();
+        assert_eq!(texts, ["0", "01900000-0000-7000-8000-000000000001", "a", "b"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Committing: what a run has done is written, and what is pending is taken in.
+
+use crate::command::{Committed, Reply, Step, Suspend, Take};
+use crate::dispatch::{AttemptStatus, Claim, Dispatch, DispatchStatus};
+use crate::error::Refusal;
+use crate::event::EventBody;
+use crate::message::LogMessage;
+use crate::run::RunStatus;
+use crate::ticket::Ticket;
+
+use super::pending::Occasion;
+use super::work::Work;
+
+impl Work<'_> {
+    pub(super) fn commit(&mut self, claim: &Claim, mut step: Step) -> Result<Reply, Refusal> {
+        let dispatch = self.fence(claim)?;
+        let suspend = step.suspend.take();
+        let resume = step.resume;
+        let take = step.take;
+        let written = self.write_step(&dispatch, step)?;
+        let occasion = match take {
+            Take::Nothing => None,
+            Take::NextStep => Some(Occasion::NextStep(&dispatch.run_id)),
+            Take::NaturalEnd => Some(Occasion::NaturalEnd(&dispatch.run_id)),
+        };
+        let taken = match occasion {
+            Some(occasion) => {
+                let messages = self.take(occasion);
+                self.append(&dispatch.run_id, messages)
+            }
+            None => Vec::new(),
+        };
+        if resume {
+            self.resume(&dispatch)?;
+        }
+        if let Some(suspend) = suspend {
+            self.suspend(&dispatch, suspend)?;
+        }
+        let stop_requested = self.run(&dispatch.run_id)?.stop_requested;
+        Ok(Reply::Committed(Committed { written, taken, stop_requested }))
+    }
+
+    /// Writes what the run has done; a message that the log has already is not written again.
+    pub(super) fn write_step(
+        &mut self,
+        dispatch: &Dispatch,
+        step: Step,
+    ) -> Result<Vec<LogMessage>, Refusal> {
+        for body in step.events {
+            self.event(Some(&dispatch.run_id), body);
+        }
+        let messages = self.fresh(step.messages);
+        let written = self.append(&dispatch.run_id, messages);
+        let changes_run = step.state.is_some()
+            || step.agent_version.is_some()
+            || step.steps > 0
+            || step.usage != crate::run::Usage::default();
+        if changes_run {
+            let run = self.run_mut(&dispatch.run_id)?;
+            run.usage.input_tokens += step.usage.input_tokens;
+            run.usage.output_tokens += step.usage.output_tokens;
+            run.steps += step.steps;
+            if step.state.is_some() {
+                run.state = step.state;
+            }
+            if run.agent_version.is_none() {
+                run.agent_version = step.agent_version;
+            }
+        }
+        Ok(written)
+    }
+
+    /// The run waits in memory: its claim is held, under a long lease.
+    fn suspend(&mut self, dispatch: &Dispatch, suspend: Suspend) -> Result<(), Refusal> {
+        self.raise_tickets(&dispatch.run_id, suspend.tickets)?;
+        let run = self.run_mut(&dispatch.run_id)?;
+        run.status = RunStatus::Waiting { reason: suspend.reason, tasks: Vec::new() };
+        let tickets = run.tickets.iter().filter(|ticket| ticket.is_open());
+        let tickets = tickets.map(|ticket| ticket.tool_call_id.clone()).collect();
+        let lease_until = self.now + suspend.lease;
+        let row = self.dispatch_mut(dispatch.id)?;
+        if let DispatchStatus::Claimed { lease_until: until, .. } = &mut row.status {
+            *until = lease_until;
+        }
+        if let Some(attempt) = &mut row.attempt {
+            attempt.run_status = AttemptStatus::Waiting;
+        }
+        self.event(
+            Some(&dispatch.run_id),
+            EventBody::RunWaiting { reason: suspend.reason, tickets, live: true },
+        );
+        Ok(())
+    }
+
+    fn resume(&mut self, dispatch: &Dispatch) -> Result<(), Refusal> {
+        let run = self.run_mut(&dispatch.run_id)?;
+        run.status = RunStatus::Running;
+        if let Some(attempt) = &mut self.dispatch_mut(dispatch.id)?.attempt {
+            attempt.run_status = AttemptStatus::Running;
+        }
+        self.event(Some(&dispatch.run_id), EventBody::RunResumed { dispatch_id: dispatch.id });
+        Ok(())
+    }
+
+    /// Adds tickets to the run. One that it has already stays as it is: it may be decided.
+    pub(super) fn raise_tickets(
+        &mut self,
+        run_id: &crate::id::RunId,
+        tickets: Vec<Ticket>,
+    ) -> Result<(), Refusal> {
+        let run = self.run_mut(run_id)?;
+        for ticket in tickets {
+            if run.ticket(&ticket.tool_call_id).is_none() {
+                run.tickets.push(ticket);
+            }
+        }
+        Ok(())
+    }
+}

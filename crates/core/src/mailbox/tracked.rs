@@ -1,0 +1,107 @@
+//! Rows that were loaded, and what became of them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::dispatch::Dispatch;
+use crate::id::{DispatchId, RunId};
+use crate::run::Run;
+
+use super::changes::Write;
+
+/// A row with a key.
+pub(super) trait Row {
+    type Key: Clone + Eq + Hash;
+    fn key(&self) -> &Self::Key;
+}
+
+impl Row for Run {
+    type Key = RunId;
+    fn key(&self) -> &RunId {
+        &self.id
+    }
+}
+
+impl Row for Dispatch {
+    type Key = DispatchId;
+    fn key(&self) -> &DispatchId {
+        &self.id
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Updated,
+    Inserted,
+}
+
+/// Up to how many rows a look-up just goes through them.
+const FEW: usize = 16;
+
+/// Rows by their key. Most commands touch a few; an interrupt may touch thousands.
+pub(super) struct Tracked<T: Row> {
+    rows: Vec<(T, Fate)>,
+    /// Where each row is, kept only where there are many.
+    places: HashMap<T::Key, usize>,
+}
+
+impl<T: Row> Tracked<T> {
+    pub(super) fn loaded(rows: Vec<T>) -> Self {
+        let mut tracked = Self {
+            rows: rows.into_iter().map(|row| (row, Fate::Kept)).collect(),
+            places: HashMap::new(),
+        };
+        tracked.note_places();
+        tracked
+    }
+
+    fn note_places(&mut self) {
+        if self.rows.len() > FEW {
+            for (place, (row, _)) in self.rows.iter().enumerate().skip(self.places.len()) {
+                self.places.insert(row.key().clone(), place);
+            }
+        }
+    }
+
+    fn place(&self, key: &T::Key) -> Option<usize> {
+        if self.rows.len() > FEW {
+            self.places.get(key).copied()
+        } else {
+            self.iter().position(|row| row.key() == key)
+        }
+    }
+
+    pub(super) fn get(&self, key: &T::Key) -> Option<&T> {
+        self.place(key).map(|place| &self.rows[place].0)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.rows.iter().map(|(row, _)| row)
+    }
+
+    /// The row, to be changed.
+    pub(super) fn edit(&mut self, key: &T::Key) -> Option<&mut T> {
+        let (row, fate) = self.place(key).map(|place| &mut self.rows[place])?;
+        if *fate == Fate::Kept {
+            *fate = Fate::Updated;
+        }
+        Some(row)
+    }
+
+    pub(super) fn insert(&mut self, row: T) {
+        self.rows.push((row, Fate::Inserted));
+        self.note_places();
+    }
+
+    pub(super) fn into_writes(self) -> Vec<Write<T>> {
+        self.rows
+            .into_iter()
+            .filter_map(|(row, fate)| match fate {
+                Fate::Kept => None,
+                Fate::Updated => Some(Write::Update(row)),
+                Fate::Inserted => Some(Write::Insert(row)),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,18 @@
+//! What the core needs from the world. Every implementation passes the conformance suite.
+
+mod clock;
+mod executor;
+mod live;
+mod signals;
+mod spawn;
+mod store;
+
+pub use clock::{Clock, IdSource, Ids};
+pub use executor::{Cancel, CancelReason, ContextError, Executor, RunContext, RunOutcome};
+pub use live::{LiveControl, LiveHandler, Subscription};
+pub use signals::{PulledSignal, SignalError, SignalReceipt, Signals};
+pub use spawn::Spawner;
+pub use store::{
+    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, ReclaimScope,
+    Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+};
