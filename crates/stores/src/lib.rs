@@ -1,0 +1,5 @@
+//! Postroom's stores: memory and SQLite.
+
+#[cfg(feature = "memory")]
+pub mod memory;
+pub mod system;

@@ -1,0 +1,156 @@
+//! Lists, newest first, a page at a time.
+
+use postroom_core::dispatch::{Dispatch, DispatchState};
+use postroom_core::error::{Refusal, StoreError};
+use postroom_core::id::{RunId, ThreadId};
+use postroom_core::message::LogMessage;
+use postroom_core::ports::{DispatchFilter, Page, RunFilter, ThreadFilter};
+use postroom_core::run::{Run, RunState, WaitReason};
+use postroom_core::thread::Thread;
+use serde_json::Value;
+
+use super::tables::Tables;
+
+impl Tables {
+    pub(super) fn runs(
+        &self,
+        filter: &RunFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Run>, StoreError> {
+        let below = below(cursor)?;
+        let wanted = |run: &Run| {
+            filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
+                && filter.state.is_none_or(|state| run.run_state() == state)
+                && filter.agent_id.as_ref().is_none_or(|id| run.agent_id == *id)
+                && filter
+                    .parent_run_id
+                    .as_ref()
+                    .is_none_or(|id| run.parent_run_id.as_ref() == Some(id))
+        };
+        let table = &self.shared.runs;
+        let few = match (&filter.parent_run_id, &filter.thread_id) {
+            (Some(parent), _) => Some(self.shared.children.get(parent)),
+            (None, Some(thread_id)) => Some(self.mailboxes.get(thread_id).map(|here| &here.runs)),
+            (None, None) => None,
+        };
+        if let Some(few) = few {
+            let few = few.into_iter().flatten().rev().skip_while(|(number, _)| *number >= below);
+            let runs = few.filter_map(|(number, id)| Some((*number, table.get(id)?)));
+            return Ok(page(runs.filter(|(_, run)| wanted(run)), limit));
+        }
+        let states: Vec<usize> = match filter.state {
+            Some(state) => vec![state as usize],
+            None => RunState::ALL.into_iter().map(|state| state as usize).collect(),
+        };
+        let runs = table.newest_first(&states, below);
+        Ok(page(runs.filter(|(_, run)| wanted(run)), limit))
+    }
+
+    pub(super) fn runs_waiting_for_tasks(&self, after: Option<&RunId>, limit: usize) -> Vec<Run> {
+        // A run that is gone since leaves its place unknown: beginning again repeats, but skips none.
+        let after = after.and_then(|id| self.shared.runs.number(id)).unwrap_or(0);
+        let waiting = self.shared.runs.oldest_first(RunState::Waiting as usize, after);
+        let for_tasks = |run: &&Run| run.wait_reason() == Some(WaitReason::BackgroundTasks);
+        waiting.filter(for_tasks).take(limit).cloned().collect()
+    }
+
+    pub(super) fn dispatches(
+        &self,
+        filter: &DispatchFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Dispatch>, StoreError> {
+        let below = below(cursor)?;
+        let states: &[DispatchState] =
+            if filter.states.is_empty() { &DispatchState::ALL } else { &filter.states };
+        let mut states: Vec<usize> = states.iter().map(|state| *state as usize).collect();
+        states.sort_unstable();
+        states.dedup();
+        let table = &self.shared.dispatches;
+        let Some(thread_id) = &filter.thread_id else {
+            return Ok(page(table.newest_first(&states, below), limit));
+        };
+        let Some(here) = self.mailboxes.get(thread_id) else {
+            return Ok(page(std::iter::empty(), limit));
+        };
+        // The shorter way: through the thread, or through the states.
+        let in_states: usize = states.iter().map(|state| table.count(*state)).sum();
+        if in_states < here.dispatches.len() {
+            let dispatches = table.newest_first(&states, below);
+            return Ok(page(dispatches.filter(|(_, row)| row.thread_id == *thread_id), limit));
+        }
+        let end = here.dispatches.partition_point(|(number, _)| *number < below);
+        let dispatches = here.dispatches.range(..end).rev();
+        let dispatches = dispatches.filter_map(|(number, id)| Some((*number, table.get(id)?)));
+        let wanted = |row: &Dispatch| states.contains(&(row.state() as usize));
+        Ok(page(dispatches.filter(|(_, row)| wanted(row)), limit))
+    }
+
+    pub(super) fn threads(
+        &self,
+        filter: &ThreadFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Thread>, StoreError> {
+        let newest_first = self.shared.threads.by_number.range(..below(cursor)?).rev();
+        let threads = newest_first
+            .filter_map(|(number, id)| Some((*number, &self.mailboxes.get(id)?.thread)))
+            .filter(|(_, thread)| {
+                filter.metadata.iter().all(|(key, value)| {
+                    thread.metadata.get(key).is_some_and(|held| is_written(held, value))
+                })
+            });
+        Ok(page(threads, limit))
+    }
+
+    pub(super) fn prompt(&self, thread_id: &ThreadId, run_id: &RunId) -> Vec<LogMessage> {
+        let Some(here) = self.mailboxes.get(thread_id) else { return Vec::new() };
+        let shown = |id: &RunId| {
+            let run = self.shared.runs.get(id);
+            run.is_some_and(|run| !run.hidden && run.run_state() != RunState::Created)
+        };
+        let (mut earlier, mut own) = (Vec::with_capacity(here.log.len()), Vec::new());
+        // Messages of one run mostly stand together: ask once for all of them.
+        let mut last: Option<(&RunId, bool)> = None;
+        for message in &here.log {
+            let is_shown = match last {
+                Some((id, is_shown)) if *id == message.run_id => is_shown,
+                _ => shown(&message.run_id),
+            };
+            last = Some((&message.run_id, is_shown));
+            if is_shown {
+                let part = if message.run_id == *run_id { &mut own } else { &mut earlier };
+                part.push(message.clone());
+            }
+        }
+        earlier.append(&mut own);
+        earlier
+    }
+}
+
+/// Whether `text` is how somebody would write the value: as JSON, or, for a string, as it is.
+fn is_written(value: &Value, text: &str) -> bool {
+    value.as_str() == Some(text) || serde_json::from_str::<Value>(text).is_ok_and(|v| v == *value)
+}
+
+/// The number that a page stays below.
+fn below(cursor: Option<&str>) -> Result<u64, StoreError> {
+    let Some(cursor) = cursor else { return Ok(u64::MAX) };
+    let digits = !cursor.is_empty() && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = digits.then(|| u64::from_str_radix(cursor, 16).ok()).flatten();
+    let reason = "the cursor is none that this store gave: begin without one";
+    number.ok_or(StoreError::Refused(Refusal::Invalid { reason }))
+}
+
+/// The first `limit` rows, and where the next page begins.
+fn page<'r, T: Clone + 'r>(mut rows: impl Iterator<Item = (u64, &'r T)>, limit: usize) -> Page<T> {
+    let mut items = Vec::new();
+    let mut last = None;
+    for (number, row) in rows.by_ref().take(limit) {
+        items.push(row.clone());
+        last = Some(number);
+    }
+    let next_cursor = last.filter(|_| rows.next().is_some()).map(|number| format!("{number:x}"));
+    Page { items, next_cursor }
+}

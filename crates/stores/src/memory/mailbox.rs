@@ -1,0 +1,142 @@
+//! What belongs to one thread alone.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use postroom_core::command::Submitted;
+use postroom_core::dispatch::{Dispatch, DispatchStatus, Priority};
+use postroom_core::event::SharedEvent;
+use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId, RunId};
+use postroom_core::mailbox::PendingWrite;
+use postroom_core::message::LogMessage;
+use postroom_core::pending::Pending;
+use postroom_core::thread::Thread;
+use postroom_core::time::Timestamp;
+
+/// The answer to a submission, kept for its repetition.
+pub(super) struct Answer {
+    pub(super) submitted: Submitted,
+    pub(super) at: Timestamp,
+}
+
+/// One thread's rows. Message ids and keys are chosen by users: their maps are keyed.
+pub(super) struct MailboxRows {
+    pub(super) thread: Thread,
+    /// Orders threads by when they came.
+    pub(super) number: u64,
+    /// `seq` 1 first.
+    pub(super) log: Vec<LogMessage>,
+    /// `seq` of each message in the log.
+    pub(super) seqs: HashMap<MessageId, u64>,
+    /// `seq` 1 first.
+    pub(super) events: Vec<SharedEvent>,
+    /// What is claimed: kept apart from the thread's own pointer, to check it.
+    pub(super) claimed: Option<DispatchId>,
+    /// What is queued and due, in order of the queue.
+    pub(super) due: BTreeSet<(Priority, u64, DispatchId)>,
+    /// What is queued for later, by time.
+    pub(super) delayed: BTreeSet<(Timestamp, u64, DispatchId)>,
+    /// By position. Short: every command that looks at one looks at all.
+    pub(super) pending: Vec<Pending>,
+    /// The queued or claimed dispatch that has each key.
+    pub(super) key_holders: HashMap<DedupeKey, DispatchId>,
+    pub(super) answers: HashMap<IdempotencyKey, Answer>,
+    /// With their numbers, oldest first. Runs stay as long as the thread.
+    pub(super) runs: Vec<(u64, RunId)>,
+    /// With their numbers, oldest first; purged from the front.
+    pub(super) dispatches: VecDeque<(u64, DispatchId)>,
+}
+
+impl MailboxRows {
+    pub(super) fn new(thread: Thread, number: u64) -> Self {
+        Self {
+            thread,
+            number,
+            log: Vec::new(),
+            seqs: HashMap::new(),
+            events: Vec::new(),
+            claimed: None,
+            due: BTreeSet::new(),
+            delayed: BTreeSet::new(),
+            pending: Vec::new(),
+            key_holders: HashMap::new(),
+            answers: HashMap::new(),
+            runs: Vec::new(),
+            dispatches: VecDeque::new(),
+        }
+    }
+
+    /// A dispatch is now as it says.
+    pub(super) fn index(&mut self, dispatch: &Dispatch) {
+        match dispatch.status {
+            DispatchStatus::Queued { due: true } => {
+                self.due.insert((dispatch.priority, dispatch.ordinal, dispatch.id));
+            }
+            DispatchStatus::Queued { due: false } => {
+                self.delayed.insert((dispatch.available_at, dispatch.ordinal, dispatch.id));
+            }
+            DispatchStatus::Claimed { .. } => self.claimed = Some(dispatch.id),
+            _ => {}
+        }
+        if let Some(key) = &dispatch.dedupe_key
+            && !dispatch.state().is_terminal()
+        {
+            self.key_holders.insert(key.clone(), dispatch.id);
+        }
+    }
+
+    /// A dispatch is no longer as it says.
+    pub(super) fn unindex(&mut self, dispatch: &Dispatch) {
+        match dispatch.status {
+            DispatchStatus::Queued { due: true } => {
+                self.due.remove(&(dispatch.priority, dispatch.ordinal, dispatch.id));
+            }
+            DispatchStatus::Queued { due: false } => {
+                self.delayed.remove(&(dispatch.available_at, dispatch.ordinal, dispatch.id));
+            }
+            DispatchStatus::Claimed { .. } if self.claimed == Some(dispatch.id) => {
+                self.claimed = None;
+            }
+            _ => {}
+        }
+        if let Some(key) = &dispatch.dedupe_key
+            && self.key_holders.get(key) == Some(&dispatch.id)
+        {
+            self.key_holders.remove(key);
+        }
+    }
+
+    /// A dispatch is purged.
+    pub(super) fn forget_dispatch(&mut self, number: u64) {
+        if let Ok(place) = self.dispatches.binary_search_by_key(&number, |(number, _)| *number) {
+            self.dispatches.remove(place);
+        }
+    }
+
+    pub(super) fn append_message(&mut self, message: LogMessage) {
+        self.seqs.insert(message.message.id.clone(), message.seq);
+        self.log.push(message);
+    }
+
+    /// Positions may be swapped, so the order is made when all is written.
+    pub(super) fn write_pending(&mut self, writes: Vec<PendingWrite>) {
+        for write in writes {
+            match write {
+                PendingWrite::Put(pending) => {
+                    let id = &pending.message.id;
+                    match self.pending.iter_mut().find(|other| other.message.id == *id) {
+                        Some(place) => *place = pending,
+                        None => self.pending.push(pending),
+                    }
+                }
+                PendingWrite::Remove(id) => self.pending.retain(|other| other.message.id != id),
+            }
+        }
+        self.pending.sort_by_key(|pending| pending.position);
+    }
+}
+
+/// The rows after `seq` of a log that is numbered from 1.
+pub(super) fn after<T: Clone>(log: &[T], seq: u64, limit: usize) -> Vec<T> {
+    let skipped = usize::try_from(seq).unwrap_or(usize::MAX);
+    log.iter().skip(skipped).take(limit).cloned().collect()
+}

@@ -1,0 +1,215 @@
+//! The memory store: everything in maps behind one mutex, for tests, for the simulation and for
+//! embedding. What it holds ends with the process; in everything else it is a store like any other.
+//!
+//! A command takes a few microseconds, so one mutex serves all: sharding it would cost every
+//! listing and every claim across threads more than it saves.
+
+mod claim;
+mod list;
+mod mailbox;
+mod save;
+mod table;
+mod tables;
+mod view;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use postroom_core::command::{ClaimRequest, Envelope};
+use postroom_core::dispatch::{Dispatch, DispatchState};
+use postroom_core::error::StoreError;
+use postroom_core::event::SharedEvent;
+use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::mailbox::Mailbox;
+use postroom_core::message::LogMessage;
+use postroom_core::pending::Pending;
+use postroom_core::ports::{
+    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, Ids, MailboxStore, Page,
+    ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+};
+use postroom_core::run::Run;
+use postroom_core::thread::Thread;
+use postroom_core::time::Timestamp;
+
+use mailbox::after;
+use tables::Tables;
+use view::View;
+
+/// Mailboxes in memory.
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self { tables: Mutex::default(), clock, ids }
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl Tables {
+    /// Loads, lets the mailbox decide, and saves.
+    fn apply(
+        &mut self,
+        envelope: Envelope,
+        now: Timestamp,
+        ids: Ids<'_>,
+    ) -> Result<Applied, StoreError> {
+        let Envelope { thread_id, command } = envelope;
+        let Ok(mailbox) =
+            Mailbox::load(&mut View::new(self, &thread_id), &thread_id, &command, now);
+        let decision = mailbox.decide(command, now, ids)?;
+        let events = decision.changes.events.clone();
+        self.save(&thread_id, decision.changes, now)?;
+        Ok(Applied { reply: decision.reply, events })
+    }
+}
+
+#[async_trait]
+impl MailboxStore for MemoryStore {
+    async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
+        let mut tables = self.tables.lock();
+        let apply = |envelope| tables.apply(envelope, self.clock.now(), &*self.ids);
+        commands.into_iter().map(apply).collect()
+    }
+
+    async fn claim_ready(
+        &self,
+        request: ClaimRequest,
+        limit: usize,
+    ) -> Result<ClaimedReady, StoreError> {
+        self.tables.lock().claim_ready(&request, limit, self.clock.now(), &*self.ids)
+    }
+
+    async fn reclaim(
+        &self,
+        scope: ReclaimScope,
+        retry_in: Duration,
+        limit: usize,
+    ) -> Result<Reclaimed, StoreError> {
+        self.tables.lock().reclaim(&scope, retry_in, limit, self.clock.now(), &*self.ids)
+    }
+
+    async fn purge_terminal(&self, older_than: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        Ok(self.tables.lock().purge_terminal(older_than, limit))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
+    }
+
+    fn capabilities(&self) -> StoreCapabilities {
+        StoreCapabilities { name: "memory", exclusive: true }
+    }
+
+    async fn thread(&self, id: &ThreadId) -> Result<Option<Thread>, StoreError> {
+        Ok(self.tables.lock().mailboxes.get(id).map(|here| here.thread.clone()))
+    }
+
+    async fn threads(
+        &self,
+        filter: &ThreadFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Thread>, StoreError> {
+        self.tables.lock().threads(filter, limit, cursor)
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        Ok(self.tables.lock().shared.runs.get(id).cloned())
+    }
+
+    async fn runs(
+        &self,
+        filter: &RunFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Run>, StoreError> {
+        self.tables.lock().runs(filter, limit, cursor)
+    }
+
+    async fn runs_waiting_for_tasks(
+        &self,
+        after: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        Ok(self.tables.lock().runs_waiting_for_tasks(after, limit))
+    }
+
+    async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
+        Ok(self.tables.lock().shared.dispatches.get(&id).cloned())
+    }
+
+    async fn dispatches(
+        &self,
+        filter: &DispatchFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Dispatch>, StoreError> {
+        self.tables.lock().dispatches(filter, limit, cursor)
+    }
+
+    async fn messages(
+        &self,
+        thread_id: &ThreadId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<LogMessage>, StoreError> {
+        let tables = self.tables.lock();
+        let here = tables.mailboxes.get(thread_id);
+        Ok(here.map(|here| after(&here.log, after_seq, limit)).unwrap_or_default())
+    }
+
+    async fn prompt(
+        &self,
+        thread_id: &ThreadId,
+        run_id: &RunId,
+    ) -> Result<Vec<LogMessage>, StoreError> {
+        Ok(self.tables.lock().prompt(thread_id, run_id))
+    }
+
+    async fn events(
+        &self,
+        thread_id: &ThreadId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<SharedEvent>, StoreError> {
+        let tables = self.tables.lock();
+        let here = tables.mailboxes.get(thread_id);
+        Ok(here.map(|here| after(&here.events, after_seq, limit)).unwrap_or_default())
+    }
+
+    async fn pending(&self, thread_id: &ThreadId) -> Result<Vec<Pending>, StoreError> {
+        let tables = self.tables.lock();
+        Ok(tables.mailboxes.get(thread_id).map(|here| here.pending.clone()).unwrap_or_default())
+    }
+
+    async fn queued_thread_ids(
+        &self,
+        after: Option<&ThreadId>,
+        limit: usize,
+    ) -> Result<Vec<ThreadId>, StoreError> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let tables = self.tables.lock();
+        let queued = &tables.shared.threads.queued;
+        let rest = queued.range((after.map_or(Unbounded, Excluded), Unbounded));
+        Ok(rest.take(limit).cloned().collect())
+    }
+
+    async fn depth(&self) -> Result<DepthByState, StoreError> {
+        let tables = self.tables.lock();
+        let count = |state: DispatchState| tables.shared.dispatches.count(state as usize) as u64;
+        Ok(DepthByState { counts: DispatchState::ALL.map(count) })
+    }
+}

@@ -1,0 +1,162 @@
+//! Changes, written.
+
+use postroom_core::dispatch::{Dispatch, DispatchState};
+use postroom_core::error::StoreError;
+use postroom_core::id::ThreadId;
+use postroom_core::mailbox::{Changes, Write};
+use postroom_core::run::Run;
+use postroom_core::time::Timestamp;
+
+use super::mailbox::{Answer, MailboxRows};
+use super::tables::{Shared, Tables};
+
+impl Tables {
+    /// Writes a command's changes, whole or not at all.
+    pub(super) fn save(
+        &mut self,
+        thread_id: &ThreadId,
+        changes: Changes,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if changes.delete_thread {
+            self.delete_thread(thread_id);
+            return Ok(());
+        }
+        let here = self.mailboxes.get_mut(thread_id).map(Box::as_mut);
+        check(thread_id, here.as_deref(), &changes)?;
+        let here = match (here, changes.thread) {
+            (Some(here), None) => here,
+            (Some(here), Some(Write::Insert(thread) | Write::Update(thread))) => {
+                self.shared.threads.moved(Some(&here.thread), Some(&thread));
+                here.thread = thread;
+                here
+            }
+            (None, Some(Write::Insert(thread) | Write::Update(thread))) => {
+                let threads = &mut self.shared.threads;
+                threads.newest += 1;
+                threads.by_number.insert(threads.newest, thread_id.clone());
+                threads.moved(None, Some(&thread));
+                let rows = Box::new(MailboxRows::new(thread, threads.newest));
+                self.mailboxes.entry(thread_id.clone()).or_insert(rows)
+            }
+            // The check has seen to it that there is nothing to write then.
+            (None, None) => return Ok(()),
+        };
+        for write in changes.runs {
+            self.shared.write_run(here, write);
+        }
+        for write in changes.dispatches {
+            self.shared.write_dispatch(here, write);
+        }
+        changes.messages.into_iter().for_each(|message| here.append_message(message));
+        if !changes.pending.is_empty() {
+            here.write_pending(changes.pending);
+        }
+        here.events.extend(changes.events);
+        if let Some((key, submitted)) = changes.submission {
+            self.shared.answers.insert((now, thread_id.clone(), key.clone()));
+            here.answers.insert(key, Answer { submitted, at: now });
+        }
+        Ok(())
+    }
+
+    fn delete_thread(&mut self, thread_id: &ThreadId) {
+        let Some(mut here) = self.mailboxes.remove(thread_id) else { return };
+        let shared = &mut self.shared;
+        shared.threads.moved(Some(&here.thread), None);
+        shared.threads.by_number.remove(&here.number);
+        for (_, dispatch_id) in std::mem::take(&mut here.dispatches) {
+            if let Some(removed) = shared.dispatches.remove(&dispatch_id) {
+                shared.times.unindex(&removed.row);
+            }
+        }
+        for (number, run_id) in &here.runs {
+            let removed = shared.runs.remove(run_id);
+            if let Some(parent) = removed.and_then(|removed| removed.row.parent_run_id)
+                && let Some(children) = shared.children.get_mut(&parent)
+            {
+                children.retain(|(child, _)| child != number);
+                if children.is_empty() {
+                    shared.children.remove(&parent);
+                }
+            }
+        }
+        for (key, answer) in here.answers {
+            shared.answers.remove(&(answer.at, thread_id.clone(), key));
+        }
+    }
+}
+
+impl Shared {
+    fn write_run(&mut self, here: &mut MailboxRows, write: Write<Run>) {
+        match write {
+            Write::Insert(run) => {
+                let (id, parent) = (run.id.clone(), run.parent_run_id.clone());
+                let number = self.runs.insert(run);
+                if let Some(parent) = parent {
+                    self.children.entry(parent).or_default().push((number, id.clone()));
+                }
+                here.runs.push((number, id));
+            }
+            Write::Update(run) => {
+                let before = self.runs.update(run);
+                debug_assert!(before.is_some(), "a run that was updated was not there");
+            }
+        }
+    }
+
+    fn write_dispatch(&mut self, here: &mut MailboxRows, write: Write<Dispatch>) {
+        match write {
+            Write::Insert(dispatch) => {
+                here.index(&dispatch);
+                self.times.index(&dispatch);
+                let id = dispatch.id;
+                let number = self.dispatches.insert(dispatch);
+                here.dispatches.push_back((number, id));
+            }
+            Write::Update(dispatch) => {
+                let moved = self.dispatches.update(dispatch);
+                debug_assert!(moved.is_some(), "a dispatch that was updated was not there");
+                if let Some((before, after)) = moved {
+                    here.unindex(&before);
+                    here.index(after);
+                    self.times.unindex(&before);
+                    self.times.index(after);
+                }
+            }
+        }
+    }
+}
+
+/// The constraints that hold whatever the core decides: rows have a thread, at most one of its
+/// dispatches is claimed, and its logs have no gap.
+fn check(
+    thread_id: &ThreadId,
+    here: Option<&MailboxRows>,
+    changes: &Changes,
+) -> Result<(), StoreError> {
+    let corrupt = |what: &str| {
+        Err(StoreError::Corrupt {
+            reason: format!("thread {thread_id}: {what}; nothing was written"),
+        })
+    };
+    if here.is_none() && changes.thread.is_none() && !changes.is_empty() {
+        return corrupt("rows were to be written to it, and it does not exist");
+    }
+    let kept = here
+        .and_then(|here| here.claimed)
+        .is_some_and(|id| changes.dispatches.iter().all(|write| write.row().id != id));
+    let claimed = |write: &&Write<Dispatch>| write.row().state() == DispatchState::Claimed;
+    if usize::from(kept) + changes.dispatches.iter().filter(claimed).count() > 1 {
+        return corrupt("a second dispatch was to be claimed");
+    }
+    let message_seq = here.map_or(0, |here| here.log.len() as u64);
+    if changes.messages.iter().zip(message_seq + 1..).any(|(message, seq)| message.seq != seq) {
+        return corrupt("its messages were to have a gap");
+    }
+    let event_seq = here.map_or(0, |here| here.events.len() as u64);
+    if changes.events.iter().zip(event_seq + 1..).any(|(event, seq)| event.seq != seq) {
+        return corrupt("its events were to have a gap");
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! All that the store holds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use postroom_core::dispatch::{Dispatch, Priority};
+use postroom_core::id::{AgentId, DispatchId, IdempotencyKey, RunId, ThreadId};
+use postroom_core::run::Run;
+use postroom_core::thread::{Readiness, Thread};
+use postroom_core::time::Timestamp;
+
+use super::mailbox::MailboxRows;
+use super::table::Table;
+
+/// The threads, and what is found across them.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) mailboxes: HashMap<ThreadId, Box<MailboxRows>>,
+    pub(super) shared: Shared,
+}
+
+/// Rows that are found without knowing their thread, and the indexes across threads.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) runs: Table<Run, 4>,
+    pub(super) dispatches: Table<Dispatch, 6>,
+    pub(super) children: HashMap<RunId, Vec<(u64, RunId)>>,
+    pub(super) threads: ThreadIndex,
+    pub(super) times: Times,
+    /// When the answers to submissions were kept.
+    pub(super) answers: BTreeSet<(Timestamp, ThreadId, IdempotencyKey)>,
+}
+
+/// Where work is, and the threads in the order they came.
+#[derive(Default)]
+pub(super) struct ThreadIndex {
+    /// The threads whose head may start, by the agent of the head: an agent that a node has no room
+    /// for is passed over as a whole.
+    pub(super) ready: BTreeMap<AgentId, BTreeSet<(Priority, Timestamp, ThreadId)>>,
+    /// The idle threads whose first dispatch is for later.
+    pub(super) delayed: BTreeSet<(Timestamp, ThreadId)>,
+    pub(super) queued: BTreeSet<ThreadId>,
+    pub(super) by_number: BTreeMap<u64, ThreadId>,
+    pub(super) newest: u64,
+}
+
+impl ThreadIndex {
+    /// A thread was `before` and is now `after`; each `None` where there is none.
+    pub(super) fn moved(&mut self, before: Option<&Thread>, after: Option<&Thread>) {
+        if before.map(|thread| &thread.readiness) != after.map(|thread| &thread.readiness) {
+            if let Some(thread) = before {
+                self.unready(thread);
+            }
+            if let Some(thread) = after {
+                self.ready(thread);
+            }
+        }
+        let queued = |thread: Option<&Thread>| thread.is_some_and(|thread| thread.queued > 0);
+        match (before, after) {
+            (Some(thread), _) if queued(before) && !queued(after) => {
+                self.queued.remove(&thread.id);
+            }
+            (_, Some(thread)) if !queued(before) && queued(after) => {
+                self.queued.insert(thread.id.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn ready(&mut self, thread: &Thread) {
+        match &thread.readiness {
+            Readiness::Ready { priority, since, agent_id } => {
+                let place = (*priority, *since, thread.id.clone());
+                self.ready.entry(agent_id.clone()).or_default().insert(place);
+            }
+            Readiness::Delayed { until } => {
+                self.delayed.insert((*until, thread.id.clone()));
+            }
+            Readiness::Idle | Readiness::Busy => {}
+        }
+    }
+
+    fn unready(&mut self, thread: &Thread) {
+        match &thread.readiness {
+            Readiness::Ready { priority, since, agent_id } => {
+                if let Some(ready) = self.ready.get_mut(agent_id) {
+                    ready.remove(&(*priority, *since, thread.id.clone()));
+                    if ready.is_empty() {
+                        self.ready.remove(agent_id);
+                    }
+                }
+            }
+            Readiness::Delayed { until } => {
+                self.delayed.remove(&(*until, thread.id.clone()));
+            }
+            Readiness::Idle | Readiness::Busy => {}
+        }
+    }
+}
+
+/// Dispatches by the times that matter to a sweep.
+#[derive(Default)]
+pub(super) struct Times {
+    /// When each claim ends.
+    pub(super) leases: BTreeSet<(Timestamp, ThreadId)>,
+    /// Since when dispatches are terminal.
+    pub(super) terminal: BTreeSet<(Timestamp, DispatchId)>,
+}
+
+impl Times {
+    /// A dispatch is now as it says.
+    pub(super) fn index(&mut self, dispatch: &Dispatch) {
+        if let Some(until) = dispatch.lease_until() {
+            self.leases.insert((until, dispatch.thread_id.clone()));
+        }
+        if dispatch.state().is_terminal() {
+            self.terminal.insert((dispatch.updated_at, dispatch.id));
+        }
+    }
+
+    /// A dispatch is no longer as it says.
+    pub(super) fn unindex(&mut self, dispatch: &Dispatch) {
+        if let Some(until) = dispatch.lease_until() {
+            self.leases.remove(&(until, dispatch.thread_id.clone()));
+        }
+        if dispatch.state().is_terminal() {
+            self.terminal.remove(&(dispatch.updated_at, dispatch.id));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The rows as a mailbox is loaded from them.
+
+use std::convert::Infallible;
+
+use postroom_core::command::Submitted;
+use postroom_core::dispatch::Dispatch;
+use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId, RunId, ThreadId};
+use postroom_core::mailbox::Rows;
+use postroom_core::message::LogMessage;
+use postroom_core::pending::Pending;
+use postroom_core::run::{Run, SeqRange};
+use postroom_core::thread::Thread;
+use postroom_core::time::Timestamp;
+
+use super::mailbox::MailboxRows;
+use super::tables::{Shared, Tables};
+
+/// The rows that one command sees. Its thread is looked up once.
+pub(super) struct View<'t> {
+    here: Option<&'t MailboxRows>,
+    shared: &'t Shared,
+}
+
+impl<'t> View<'t> {
+    pub(super) fn new(tables: &'t Tables, thread_id: &ThreadId) -> Self {
+        Self { here: tables.mailboxes.get(thread_id).map(Box::as_ref), shared: &tables.shared }
+    }
+
+    /// The thread's rows. A mailbox asks for no other thread than its own.
+    fn of(&self, thread_id: &ThreadId) -> Option<&'t MailboxRows> {
+        let here = self.here?;
+        debug_assert_eq!(here.thread.id, *thread_id, "a mailbox looks into another");
+        Some(here)
+    }
+
+    fn all(&self, ids: impl Iterator<Item = DispatchId>) -> Vec<Dispatch> {
+        ids.filter_map(|id| self.shared.dispatches.get(&id).cloned()).collect()
+    }
+}
+
+impl Rows for View<'_> {
+    type Error = Infallible;
+
+    fn thread(&mut self, id: &ThreadId) -> Result<Option<Thread>, Infallible> {
+        Ok(self.of(id).map(|here| here.thread.clone()))
+    }
+
+    fn run(&mut self, id: &RunId) -> Result<Option<Run>, Infallible> {
+        Ok(self.shared.runs.get(id).cloned())
+    }
+
+    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Dispatch>, Infallible> {
+        Ok(self.shared.dispatches.get(&id).cloned())
+    }
+
+    fn due(&mut self, thread_id: &ThreadId, limit: usize) -> Result<Vec<Dispatch>, Infallible> {
+        let due = self.of(thread_id).into_iter().flat_map(|here| &here.due);
+        Ok(self.all(due.take(limit).map(|(_, _, id)| *id)))
+    }
+
+    fn delayed(
+        &mut self,
+        thread_id: &ThreadId,
+        now: Timestamp,
+        beyond: usize,
+    ) -> Result<Vec<Dispatch>, Infallible> {
+        let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
+        let mut later = 0;
+        let delayed = here.delayed.iter().take_while(|(available_at, _, _)| {
+            later += usize::from(*available_at > now);
+            later <= beyond
+        });
+        Ok(self.all(delayed.map(|(_, _, id)| *id)))
+    }
+
+    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Dispatch>, Infallible> {
+        let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
+        let due = here.due.iter().map(|(_, _, id)| *id);
+        let delayed = here.delayed.iter().map(|(_, _, id)| *id);
+        Ok(self.all(due.chain(delayed)))
+    }
+
+    fn pending(&mut self, thread_id: &ThreadId) -> Result<Vec<Pending>, Infallible> {
+        Ok(self.of(thread_id).map(|here| here.pending.clone()).unwrap_or_default())
+    }
+
+    fn pending_message(
+        &mut self,
+        thread_id: &ThreadId,
+        id: &MessageId,
+    ) -> Result<Option<Pending>, Infallible> {
+        let mut pending = self.of(thread_id).into_iter().flat_map(|here| &here.pending);
+        Ok(pending.find(|pending| pending.message.id == *id).cloned())
+    }
+
+    fn message_run(
+        &mut self,
+        thread_id: &ThreadId,
+        id: &MessageId,
+    ) -> Result<Option<RunId>, Infallible> {
+        let Some(here) = self.of(thread_id) else { return Ok(None) };
+        let seq = here.seqs.get(id).copied();
+        let message = seq.and_then(|seq| here.log.get(place(seq)?));
+        Ok(message.map(|message| message.run_id.clone()))
+    }
+
+    fn messages(
+        &mut self,
+        thread_id: &ThreadId,
+        range: SeqRange,
+    ) -> Result<Vec<LogMessage>, Infallible> {
+        let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
+        let last = usize::try_from(range.last).unwrap_or(usize::MAX).min(here.log.len());
+        let first = place(range.first).unwrap_or(0).min(last);
+        Ok(here.log[first..last].to_vec())
+    }
+
+    fn key_holder(
+        &mut self,
+        thread_id: &ThreadId,
+        key: &DedupeKey,
+    ) -> Result<Option<DispatchId>, Infallible> {
+        Ok(self.of(thread_id).and_then(|here| here.key_holders.get(key).copied()))
+    }
+
+    fn submission(
+        &mut self,
+        thread_id: &ThreadId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Submitted>, Infallible> {
+        let answer = self.of(thread_id).and_then(|here| here.answers.get(key));
+        Ok(answer.map(|answer| answer.submitted.clone()))
+    }
+}
+
+/// Where a log that is numbered from 1 holds `seq`.
+fn place(seq: u64) -> Option<usize> {
+    usize::try_from(seq.checked_sub(1)?).ok()
+}
