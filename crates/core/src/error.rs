@@ -34,6 +34,8 @@ pub enum Refusal {
     ThreadBusy { queued: u64, executing: bool },
     #[error("dispatch {dispatch_id} is {state}: {command} does not apply to it")]
     IllegalDispatch { dispatch_id: DispatchId, state: DispatchState, command: &'static str },
+    #[error("dispatch {dispatch_id} is claimed but has not begun: begin it before {command}")]
+    NotBegun { dispatch_id: DispatchId, command: &'static str },
     #[error("run {run_id} is {state}: {command} does not apply to it")]
     IllegalRun { run_id: RunId, state: RunState, command: &'static str },
     #[error("run {run_id} is not active: it neither executes nor waits")]
@@ -77,6 +79,7 @@ impl Refusal {
             Self::ActiveRun { .. } => "active_run",
             Self::ThreadBusy { .. } => "thread_busy",
             Self::IllegalDispatch { .. } => "illegal_dispatch_state",
+            Self::NotBegun { .. } => "not_begun",
             Self::IllegalRun { .. } => "illegal_run_state",
             Self::RunNotActive { .. } => "run_not_active",
             Self::RunElsewhere { .. } => "run_belongs_to_another_thread",

@@ -5,7 +5,7 @@ use crate::dispatch::{AttemptStatus, Claim, Dispatch, DispatchStatus};
 use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::message::LogMessage;
-use crate::run::RunStatus;
+use crate::run::{RunState, RunStatus};
 use crate::ticket::Ticket;
 
 use super::pending::Occasion;
@@ -14,6 +14,15 @@ use super::work::Work;
 impl Work<'_> {
     pub(super) fn commit(&mut self, claim: &Claim, mut step: Step) -> Result<Reply, Refusal> {
         let dispatch = self.fence(claim)?;
+        self.begun(&dispatch)?;
+        let state = self.run(&dispatch.run_id)?.run_state();
+        if step.resume && state != RunState::Waiting {
+            return Err(Refusal::IllegalRun {
+                run_id: dispatch.run_id,
+                state,
+                command: self.command,
+            });
+        }
         let suspend = step.suspend.take();
         let resume = step.resume;
         let take = step.take;
@@ -38,6 +47,14 @@ impl Work<'_> {
         }
         let stop_requested = self.run(&dispatch.run_id)?.stop_requested;
         Ok(Reply::Committed(Committed { written, taken, stop_requested }))
+    }
+
+    /// Refuses what only a run that has begun under the current claim can do.
+    pub(super) fn begun(&self, dispatch: &Dispatch) -> Result<(), Refusal> {
+        if self.thread.active_run_id.as_ref() == Some(&dispatch.run_id) {
+            return Ok(());
+        }
+        Err(Refusal::NotBegun { dispatch_id: dispatch.id, command: self.command })
     }
 
     /// Writes what the run has done; a message that the log has already is not written again.

@@ -11,6 +11,10 @@ impl Work<'_> {
     pub(super) fn interrupt(&mut self) -> Result<Reply, Refusal> {
         self.known_thread()?;
         let superseded = self.new_epoch()?;
+        if let Some(first) = superseded.first() {
+            // Steering that waited for the next attempt of a superseded run is not lost with it.
+            self.follow_up(&first.agent_id, None)?;
+        }
         Ok(Reply::Interrupted(Interrupted {
             epoch: self.thread.epoch,
             superseded,

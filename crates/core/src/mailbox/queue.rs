@@ -170,7 +170,7 @@ impl Work<'_> {
         match self.runs.get(&enqueue.run_id) {
             None => {
                 let agent_id = self.agent_for(enqueue.agent_id);
-                self.create_run(enqueue.run_id.clone(), agent_id, Origin::User);
+                self.create_run(&enqueue.run_id, agent_id, Origin::User);
             }
             Some(run) if run.thread_id != self.thread.id => {
                 return Err(Refusal::RunElsewhere { run_id: enqueue.run_id });

@@ -26,7 +26,7 @@ impl Work<'_> {
             .unwrap_or_else(AgentId::default_agent)
     }
 
-    pub(super) fn create_run(&mut self, id: RunId, agent_id: AgentId, origin: Origin) -> &mut Run {
+    pub(super) fn create_run(&mut self, id: &RunId, agent_id: AgentId, origin: Origin) -> &mut Run {
         self.thread.latest_run_id = Some(id.clone());
         let run = Run {
             id: id.clone(),
@@ -53,7 +53,7 @@ impl Work<'_> {
             started_at: None,
         };
         self.runs.insert(run);
-        self.runs.edit(&id).expect("a row that was just inserted is there")
+        self.runs.edit(id).expect("a row that was just inserted is there")
     }
 
     /// Ends a run: tickets close, pointers move, what was pending for it is free.
@@ -149,7 +149,7 @@ impl Work<'_> {
             return Ok(None);
         }
         let run_id: RunId = self.ids.new_uuid().into();
-        self.create_run(run_id.clone(), agent_id.clone(), Origin::User);
+        self.create_run(&run_id, agent_id.clone(), Origin::User);
         self.append_input(&run_id, messages)?;
         let id = self.queue(NewDispatch {
             id: None,

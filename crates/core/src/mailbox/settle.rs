@@ -18,7 +18,7 @@ impl Work<'_> {
         let dispatch = self.fence(&settle.claim)?;
         self.write_step(&dispatch, settle.step)?;
         let mut follow_up = match settle.outcome {
-            Outcome::Ack(result) => self.ack(&dispatch, result)?,
+            Outcome::Ack(result) => self.ack(&dispatch, &result)?,
             Outcome::Wait(wait) => self.wait(&dispatch, wait)?,
             Outcome::Nack { retry_in, error } => {
                 self.nack(&dispatch, retry_in, &error)?;
@@ -50,19 +50,20 @@ impl Work<'_> {
     fn ack(
         &mut self,
         dispatch: &Dispatch,
-        result: RunResult,
+        result: &RunResult,
     ) -> Result<Option<DispatchId>, Refusal> {
-        self.record(dispatch, &result)?;
+        self.record(dispatch, result)?;
         self.move_dispatch(dispatch.id, DispatchStatus::Acked)?;
-        self.finish_run(&dispatch.run_id, &result)?;
+        self.finish_run(&dispatch.run_id, result)?;
         Ok(None)
     }
 
     /// The run waits. If what it waits for has happened meanwhile, or somebody has said something
     /// that it may take for an answer, it goes on at once.
     fn wait(&mut self, dispatch: &Dispatch, wait: Wait) -> Result<Option<DispatchId>, Refusal> {
+        self.begun(dispatch)?;
         if self.run(&dispatch.run_id)?.stop_requested {
-            return self.ack(dispatch, RunResult::cancelled());
+            return self.ack(dispatch, &RunResult::cancelled());
         }
         self.raise_tickets(&dispatch.run_id, wait.tickets)?;
         let run = self.run_mut(&dispatch.run_id)?;

@@ -219,7 +219,7 @@ impl Work<'_> {
         self.check_queue(submit)?;
         let run_id = submit.run_id.clone().unwrap_or_else(|| self.ids.new_uuid().into());
         let agent_id = self.agent_for(submit.agent_id.clone());
-        let run = self.create_run(run_id.clone(), agent_id, submit.origin);
+        let run = self.create_run(&run_id, agent_id, submit.origin);
         run.parent_run_id.clone_from(&submit.parent_run_id);
         run.spec = submit.spec.clone();
         self.take_for_input(&run_id, submit, messages)?;
