@@ -19,6 +19,7 @@ pub mod pending;
 pub mod policy;
 pub mod ports;
 pub mod run;
+pub mod sabotage;
 pub mod thread;
 pub mod ticket;
 pub mod time;

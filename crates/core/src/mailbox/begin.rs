@@ -6,6 +6,7 @@ use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::{DispatchId, InstanceId};
 use crate::run::{RunState, RunStatus};
+use crate::sabotage::{Fault, committed};
 
 use super::work::Work;
 
@@ -28,7 +29,7 @@ impl Work<'_> {
     ) -> Result<Begun, Refusal> {
         let dispatch = self.dispatch(id)?.clone();
         let run = self.run(&dispatch.run_id)?;
-        if run.is_done() {
+        if run.is_done() && !committed(Fault::DoneRunsAgain) {
             self.move_dispatch(id, DispatchStatus::Acked)?;
             return Ok(Begun::NotStarted);
         }

@@ -4,6 +4,7 @@ use crate::command::{ClaimRequest, Delivered, Reply};
 use crate::dispatch::{Claim, DispatchState, DispatchStatus};
 use crate::error::Refusal;
 use crate::id::DispatchId;
+use crate::sabotage::{Fault, committed};
 use crate::time::Timestamp;
 
 use super::work::Work;
@@ -19,7 +20,7 @@ impl Work<'_> {
         &mut self,
         request: &ClaimRequest,
     ) -> Result<Option<Box<Delivered>>, Refusal> {
-        if self.is_busy() {
+        if self.is_busy() && !committed(Fault::ClaimWhileBusy) {
             return Ok(None);
         }
         let Some(head) = self.head() else { return Ok(None) };

@@ -4,6 +4,7 @@ use crate::command::{Interrupted, Reply, RunResult};
 use crate::dispatch::{Claim, Dispatch, DispatchState, DispatchStatus};
 use crate::error::Refusal;
 use crate::event::EventBody;
+use crate::sabotage::{Fault, committed};
 
 use super::work::Work;
 
@@ -36,6 +37,9 @@ impl Work<'_> {
             .map(|dispatch| (dispatch.queue_key(), dispatch.id, dispatch.run_id.clone()))
             .collect();
         queued.sort();
+        if committed(Fault::InterruptKeepsQueue) {
+            queued.clear();
+        }
         self.event(
             None,
             EventBody::RunInterrupted { epoch: self.thread.epoch, superseded: queued.len() as u64 },

@@ -9,6 +9,7 @@ use crate::event::EventBody;
 use crate::id::{AgentId, DispatchId, RunId};
 use crate::message::Message;
 use crate::run::{Origin, Run, RunState, RunStatus, Termination, Usage};
+use crate::sabotage::{Fault, committed};
 use crate::ticket::TicketState;
 
 use super::pending::Occasion;
@@ -145,7 +146,7 @@ impl Work<'_> {
             return Ok(None);
         }
         let messages: Vec<Arc<Message>> = self.take(Occasion::Start);
-        if messages.is_empty() {
+        if messages.is_empty() || committed(Fault::SettleDropsSteering) {
             return Ok(None);
         }
         let run_id: RunId = self.ids.new_uuid().into();

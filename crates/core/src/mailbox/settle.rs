@@ -8,6 +8,7 @@ use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::DispatchId;
 use crate::run::{RunStatus, Termination, WaitReason};
+use crate::sabotage::{Fault, committed};
 
 use super::pending::Occasion;
 use super::queue::NewDispatch;
@@ -138,7 +139,9 @@ impl Work<'_> {
         let begun = dispatch.attempt.is_some()
             && self.thread.active_run_id.as_ref() == Some(&dispatch.run_id);
         let row = self.dispatch_mut(dispatch.id)?;
-        row.attempt_count += 1;
+        if !committed(Fault::AttemptsNotCounted) {
+            row.attempt_count += 1;
+        }
         row.last_error = Some(error.to_owned());
         let attempt_count = row.attempt_count;
         if begun {

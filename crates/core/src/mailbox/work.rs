@@ -11,6 +11,7 @@ use crate::message::{LogMessage, Message, NewMessage};
 use crate::pending::Pending;
 use crate::ports::Ids;
 use crate::run::{Run, SeqRange};
+use crate::sabotage::{Fault, committed};
 use crate::thread::Thread;
 use crate::time::Timestamp;
 
@@ -93,7 +94,7 @@ impl<'a> Work<'a> {
     /// The claimed dispatch, if `claim` is the thread's current one.
     pub(super) fn fence(&self, claim: &Claim) -> Result<Dispatch, Refusal> {
         self.claimed()
-            .filter(|dispatch| dispatch.claim() == Some(claim))
+            .filter(|dispatch| dispatch.claim() == Some(claim) || committed(Fault::NoFence))
             .cloned()
             .ok_or_else(|| Refusal::StaleClaim { claim: claim.clone(), command: self.command })
     }
@@ -173,6 +174,9 @@ impl<'a> Work<'a> {
 
     pub(super) fn event(&mut self, run_id: Option<&RunId>, body: EventBody) {
         self.thread.event_seq += 1;
+        if committed(Fault::EventGap) && self.thread.event_seq == 9 {
+            self.thread.event_seq += 1;
+        }
         self.events.push(Arc::new(Event {
             seq: self.thread.event_seq,
             thread_id: self.thread.id.clone(),
@@ -197,7 +201,7 @@ impl<'a> Work<'a> {
                 && (self.known.iter().any(|(id, _)| *id == message.id)
                     || self.pending.iter().any(|pending| pending.message.id == message.id)
                     || fresh.iter().any(|earlier| earlier.id == message.id));
-            if !known {
+            if !known || committed(Fault::MessagesTwice) {
                 fresh.push(Arc::new(message));
             }
         }
