@@ -17,8 +17,8 @@ pub enum Fault {
     InterruptKeepsQueue,
     /// A failed attempt is not counted.
     AttemptsNotCounted,
-    /// A run that has ended is started again.
-    DoneRunsAgain,
+    /// A dispatch of an epoch that is over is tried again, and started.
+    OldEpochStarts,
     /// A message that the thread has already is appended again.
     MessagesTwice,
     /// An event's number is left out.

@@ -29,11 +29,12 @@ impl Work<'_> {
     ) -> Result<Begun, Refusal> {
         let dispatch = self.dispatch(id)?.clone();
         let run = self.run(&dispatch.run_id)?;
-        if run.is_done() && !committed(Fault::DoneRunsAgain) {
+        if run.is_done() {
             self.move_dispatch(id, DispatchStatus::Acked)?;
             return Ok(Begun::NotStarted);
         }
-        if dispatch.epoch < self.thread.epoch || run.stop_requested {
+        let epoch_is_over = dispatch.epoch < self.thread.epoch && !committed(Fault::OldEpochStarts);
+        if epoch_is_over || run.stop_requested {
             self.supersede(&dispatch)?;
             self.follow_up(&dispatch.agent_id, Some(&dispatch))?;
             return Ok(Begun::NotStarted);

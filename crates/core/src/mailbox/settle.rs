@@ -151,7 +151,8 @@ impl Work<'_> {
             );
         }
         let run = self.run(&dispatch.run_id)?;
-        if dispatch.epoch < self.thread.epoch || run.stop_requested {
+        let epoch_is_over = dispatch.epoch < self.thread.epoch && !committed(Fault::OldEpochStarts);
+        if epoch_is_over || run.stop_requested {
             return self.supersede(dispatch);
         }
         if attempt_count >= dispatch.max_attempts {
