@@ -1,0 +1,102 @@
+//! The handle: what the outside holds.
+
+use std::sync::Arc;
+
+use postroom_core::id::NodeId;
+use postroom_core::ports::{Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::lifecycle::{self, Readiness};
+use crate::node::Node;
+use crate::observe::Observer;
+
+/// What a service is made of.
+pub struct Parts {
+    /// Where mailboxes are kept.
+    pub store: Arc<dyn MailboxStore>,
+    /// Wakes nodes up.
+    pub signals: Arc<dyn Signals>,
+    /// Reaches runs that execute now.
+    pub live: Arc<dyn LiveControl>,
+    /// Runs runs.
+    pub executor: Arc<dyn Executor>,
+    /// Makes ids, and randomness for jitter.
+    pub ids: Arc<dyn IdSource>,
+    /// Starts every task of the service.
+    pub spawner: Arc<dyn Spawner>,
+    /// Called after each collection.
+    pub on_collect: Option<OnCollect>,
+}
+
+/// Called after each collection with the number of dispatches that were deleted.
+pub type OnCollect = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// A mailbox service. Clones are handles on the same one; dropping them changes nothing: only
+/// [`shutdown`](Postroom::shutdown) ends it.
+///
+/// A verb's future may be dropped at any time: what it began is carried through.
+#[derive(Clone)]
+pub struct Postroom {
+    pub(crate) inner: Arc<Node>,
+}
+
+impl Postroom {
+    /// A service that has not started yet. `node` names this process: it must be new with each.
+    pub fn new(parts: Parts, config: Config, node: NodeId) -> Self {
+        Self { inner: Arc::new(Node::new(parts, config, node)) }
+    }
+
+    /// Recovers and begins to work; returns when the service is ready. Starting what has started
+    /// changes nothing, concurrent starts recover once, and a service that was shut down starts
+    /// again. While the store is unavailable it keeps trying.
+    ///
+    /// # Errors
+    /// Where the store is damaged, or the service was shut down meanwhile.
+    pub async fn start(&self) -> Result<(), Error> {
+        lifecycle::start(&self.inner).await
+    }
+
+    /// Stops claiming, lets runs finish within the drain time, hands back the claims of those that
+    /// don't, and returns when everything is quiet.
+    pub async fn shutdown(&self) {
+        lifecycle::shutdown(&self.inner).await;
+    }
+
+    /// Where the service is in its life.
+    pub fn readiness(&self) -> Readiness {
+        self.inner.lifecycle.readiness()
+    }
+
+    /// The store, for reads.
+    pub fn store(&self) -> &Arc<dyn MailboxStore> {
+        &self.inner.store
+    }
+
+    /// This node's name.
+    pub fn node(&self) -> &NodeId {
+        &self.inner.id
+    }
+
+    /// How many runs execute here.
+    pub fn active_runs(&self) -> usize {
+        self.inner.executions.len()
+    }
+
+    /// The numbers it works with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Its counters and histograms.
+    pub fn observer(&self) -> &Arc<Observer> {
+        &self.inner.observer
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub async fn metrics_text(&self) -> String {
+        // A scrape must answer even while the store does not: the depths are left out then.
+        let depth = self.inner.store.depth().await.ok();
+        self.inner.observer.render(depth, self.active_runs())
+    }
+}

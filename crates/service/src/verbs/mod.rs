@@ -1,0 +1,6 @@
+//! The public verbs, a file for each kind.
+
+mod control;
+mod read;
+mod submit;
+mod threads;

@@ -1,0 +1,81 @@
+//! Waiting for a run, and following events. Reads that need no more than the store go there.
+
+use std::time::Duration;
+
+use postroom_core::dispatch::DispatchState;
+use postroom_core::error::StoreError;
+use postroom_core::id::{RunId, ThreadId};
+use postroom_core::run::{Run, RunState};
+use tokio::time::Instant;
+
+use crate::Postroom;
+use crate::error::Error;
+use crate::follow::{self, EventStream};
+use crate::node::Node;
+
+/// On a store that no other node writes to, everything is heard; looking is a precaution.
+const POLL_ALONE: Duration = Duration::from_secs(15);
+
+impl Postroom {
+    /// Returns a run once it is done or waits for somebody or something, or as it stands when
+    /// `timeout` is over.
+    ///
+    /// # Errors
+    /// Where the run is unknown or the store fails.
+    pub async fn wait(&self, run_id: &RunId, timeout: Duration) -> Result<Run, Error> {
+        let node = &self.inner;
+        let give_up = Instant::now() + timeout.min(FOREVER);
+        let mut run = node.known_run(run_id).await?;
+        // Listen, then look: what happens after the look is heard.
+        let mut listening = node.hub.listen(&run.thread_id);
+        loop {
+            run = node.known_run(run_id).await?;
+            if node.rests(&run).await? || Instant::now() >= give_up {
+                return Ok(run);
+            }
+            let look_again = give_up.min(Instant::now() + node.event_poll());
+            tokio::select! {
+                _ = listening.hear() => {}
+                () = tokio::time::sleep_until(look_again) => {}
+            }
+        }
+    }
+
+    /// A thread's events after `after`: those that were, then those that come, each once and without
+    /// a gap. However slowly they are taken, no run waits for it.
+    pub fn events(&self, thread_id: &ThreadId, after: u64) -> EventStream {
+        let node = &self.inner;
+        let store = node.store.clone();
+        follow::thread_events(&node.hub, store, thread_id.clone(), after, node.event_poll())
+    }
+
+    /// The events of all threads that this node writes from now on. Who takes them too slowly
+    /// misses some.
+    pub fn all_events(&self) -> EventStream {
+        follow::all_events(&self.inner.hub)
+    }
+}
+
+/// Longer than anybody waits, and short enough for the clock.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Node {
+    fn event_poll(&self) -> Duration {
+        let poll = self.config.mailbox.event_poll();
+        if self.is_alone { poll.max(POLL_ALONE) } else { poll }
+    }
+
+    /// Whether the run goes on only if something happens. A run that waits and has a dispatch in the
+    /// queue goes on by itself.
+    async fn rests(&self, run: &Run) -> Result<bool, StoreError> {
+        match run.run_state() {
+            RunState::Done => Ok(true),
+            RunState::Created | RunState::Running => Ok(false),
+            RunState::Waiting => {
+                let Some(id) = run.dispatch_id else { return Ok(true) };
+                let dispatch = self.store.dispatch(id).await?;
+                Ok(dispatch.is_none_or(|dispatch| dispatch.state() != DispatchState::Queued))
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Submitting: the five ways in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future;
+use postroom_core::command::{Command, Envelope, Mode, Reply, Start, Submit, Submitted};
+use postroom_core::error::{Refusal, StoreError};
+use postroom_core::event::EventBody;
+use postroom_core::id::{IdempotencyKey, ThreadId};
+use postroom_core::live::LiveCommand;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::Postroom;
+use crate::admission::Permit;
+use crate::delivery::Claimed;
+use crate::error::Error;
+use crate::events::{Heard, Listening};
+use crate::journal::misanswered;
+use crate::node::{Done, Node, Then};
+use crate::nudge;
+
+/// How often an interrupting submission looks whether the run has stopped, where nothing tells.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Names the thread ids that are made from idempotency keys.
+const THREADS_BY_KEY: Uuid = Uuid::from_u128(0x8f0d_5c1e_77a4_4b0e_9a39_52c6_0b1e_d2a7);
+
+impl Postroom {
+    /// Messages become a run, or join one, as the submission's mode says. Without a thread id the
+    /// thread is a new one, but the same one for the same idempotency key. The answer is durable,
+    /// and so is the submission if this future is dropped after it was sent.
+    ///
+    /// # Errors
+    /// [`Refusal::ActiveRun`] where an interrupting submission has waited in vain: nothing was
+    /// written or superseded then. [`Error::NotReady`] before recovery and after a shutdown.
+    pub async fn submit(
+        &self,
+        thread_id: Option<ThreadId>,
+        submit: Submit,
+    ) -> Result<Submitted, Error> {
+        self.inner.lifecycle.accepts()?;
+        let (thread_id, submit) = self.inner.prepare(thread_id, submit);
+        self.inner
+            .carry_through(move |node| async move { node.submit(thread_id, submit).await })
+            .await
+    }
+
+    /// Many submissions, each atomic on its own, made durable together. Answers in their order.
+    pub async fn submit_batch(
+        &self,
+        items: Vec<(Option<ThreadId>, Submit)>,
+    ) -> Vec<Result<Submitted, Error>> {
+        if let Err(error) = self.inner.lifecycle.accepts() {
+            return items.iter().map(|_| Err(error.clone())).collect();
+        }
+        let count = items.len();
+        let prepared: Vec<_> = items
+            .into_iter()
+            .map(|(thread_id, submit)| self.inner.prepare(thread_id, submit))
+            .collect();
+        let answers = self
+            .inner
+            .carry_through(move |node| async move { Done::well(node.submit_all(prepared).await) });
+        answers.await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+}
+
+impl Node {
+    /// Gives everything its name before it is sent for the first time, so that sending it again
+    /// writes nothing twice.
+    fn prepare(&self, thread_id: Option<ThreadId>, mut submit: Submit) -> (ThreadId, Submit) {
+        let thread_id = thread_id.unwrap_or_else(|| {
+            let by_key = submit.idempotency_key.as_ref().map(thread_of_key);
+            by_key.unwrap_or_else(|| self.ids.new_uuid().into())
+        });
+        for message in &mut submit.messages {
+            message.id.get_or_insert_with(|| self.ids.new_uuid().into());
+        }
+        submit.limits = self.config.limits.of_a_thread();
+        (thread_id, submit)
+    }
+
+    async fn submit(self: &Arc<Self>, thread_id: ThreadId, submit: Submit) -> Done<Submitted> {
+        match submit.mode {
+            Mode::Interrupt | Mode::Rollback => self.submit_interrupting(thread_id, submit).await,
+            Mode::Enqueue | Mode::Steer | Mode::Reject => self.submit_once(thread_id, submit).await,
+        }
+    }
+
+    /// Submits, and claims at once where there is room and nothing else waits for it.
+    pub(crate) async fn submit_once(
+        self: &Arc<Self>,
+        thread_id: ThreadId,
+        mut submit: Submit,
+    ) -> Done<Submitted> {
+        let permit = self.place_for(&submit);
+        submit.claim = permit.is_some().then(|| self.claim_request(None));
+        let (start, mode) = (submit.start, submit.mode);
+        let answer = self.apply_repeatable(thread_id, Command::Submit(Box::new(submit))).await;
+        if answer.lost_one && permit.is_some() {
+            self.lost.look_for_some(self);
+        }
+        match answer.reply {
+            Ok(Reply::Submitted(submitted)) => {
+                self.accepted(submitted, start, mode, permit, answer.asked_at)
+            }
+            Ok(other) => Done::failed(misanswered("submit", &other)),
+            Err(error) => Done::failed(error),
+        }
+    }
+
+    /// A place for the run to start in at once. Where others wait for a place, it queues behind them.
+    fn place_for(self: &Arc<Self>, submit: &Submit) -> Option<Permit> {
+        let starts_now = submit.start == Start::Now;
+        let may_start = starts_now && self.lifecycle.is_ready() && !self.ready.is_marked();
+        may_start.then(|| Permit::take(self)).flatten()
+    }
+
+    /// Sees to it that what was accepted is executed: here and now if it was claimed.
+    fn accepted(
+        self: &Arc<Self>,
+        mut submitted: Submitted,
+        start: Start,
+        mode: Mode,
+        permit: Option<Permit>,
+        asked_at: Instant,
+    ) -> Done<Submitted> {
+        let had_place = permit.is_some();
+        let then = match (submitted.claimed.take(), permit) {
+            (Some(delivered), Some(permit)) => {
+                Then::Run(Box::new(Claimed { delivered: *delivered, permit, asked_at }))
+            }
+            _ if mode == Mode::Steer && submitted.dispatch_id.is_some() && had_place => {
+                Then::Nothing
+            }
+            _ => match start {
+                // Busy: who executes the thread's run claims it next. Otherwise who claims first.
+                Start::Now if had_place => Then::Nothing,
+                Start::Now if self.is_alone => {
+                    self.ready.mark();
+                    Then::Nothing
+                }
+                Start::Now => {
+                    self.ready.mark();
+                    Then::Signal(submitted.thread_id.clone())
+                }
+                Start::In(delay) => {
+                    self.ready.mark_in(delay);
+                    Then::Nothing
+                }
+                // In the store's time, which is not this node's: the dispatcher asks when it is.
+                Start::At(_) => {
+                    self.ready.mark();
+                    Then::Nothing
+                }
+            },
+        };
+        Done { answer: Ok(submitted), then }
+    }
+
+    /// Asks the active run to stop, waits for its claim to be released, and only then submits: in
+    /// one transaction that supersedes the queue. If the run does not stop, nothing is written.
+    async fn submit_interrupting(
+        self: &Arc<Self>,
+        thread_id: ThreadId,
+        mut submit: Submit,
+    ) -> Done<Submitted> {
+        let deadline = Instant::now() + self.config.mailbox.cancel_wait();
+        let mut listening = None;
+        let mut asked = None;
+        loop {
+            let done = self.submit_once(thread_id.clone(), submit.clone()).await;
+            let Err(Error::Store(StoreError::Refused(Refusal::ActiveRun { run_id, dispatch_id }))) =
+                &done.answer
+            else {
+                return done;
+            };
+            if Instant::now() >= deadline {
+                return done;
+            }
+            // Listen before asking: the answer may be quick.
+            let listening = listening.get_or_insert_with(|| self.hub.listen(&thread_id));
+            if asked != Some(*dispatch_id) {
+                // Nothing is written: if the run is not found, it must not be stopped later.
+                let target = nudge::target(&thread_id, run_id, *dispatch_id);
+                if self.nudge(&target, LiveCommand::Cancel).await {
+                    asked = Some(*dispatch_id);
+                }
+            }
+            if submit.mode == Mode::Rollback {
+                submit.stopped_run_id = Some(run_id.clone());
+            }
+            let look_again = deadline.min(Instant::now() + LOOK_AGAIN_AFTER);
+            tokio::select! {
+                () = until_released(listening) => {}
+                () = tokio::time::sleep_until(look_again) => {}
+            }
+        }
+    }
+
+    async fn submit_all(
+        self: &Arc<Self>,
+        items: Vec<(ThreadId, Submit)>,
+    ) -> Vec<Result<Submitted, Error>> {
+        let mut permits = Vec::with_capacity(items.len());
+        let mut commands = Vec::with_capacity(items.len());
+        for (thread_id, submit) in &items {
+            let permit = self.place_for(submit);
+            let mut submit = submit.clone();
+            submit.claim = permit.is_some().then(|| self.claim_request(None));
+            permits.push(permit);
+            commands.push(Envelope::new(thread_id.clone(), Command::Submit(Box::new(submit))));
+        }
+        let asked_at = Instant::now();
+        let replies = self.apply_all(commands).await;
+
+        let answers = items.into_iter().zip(permits).zip(replies).map(
+            |(((thread_id, submit), permit), reply)| {
+                self.clone().answer_of_batch(thread_id, submit, permit, reply, asked_at)
+            },
+        );
+        future::join_all(answers).await
+    }
+
+    /// One item's answer. What needs more than the one transaction goes its own way from here.
+    async fn answer_of_batch(
+        self: Arc<Self>,
+        thread_id: ThreadId,
+        submit: Submit,
+        permit: Option<Permit>,
+        reply: Result<Reply, StoreError>,
+        asked_at: Instant,
+    ) -> Result<Submitted, Error> {
+        let interrupts = matches!(submit.mode, Mode::Interrupt | Mode::Rollback);
+        match reply {
+            Ok(Reply::Submitted(submitted)) => {
+                let done = self.accepted(submitted, submit.start, submit.mode, permit, asked_at);
+                if !matches!(done.then, Then::Nothing) {
+                    self.spawn(crate::node::follow_up(self.clone(), done.then));
+                }
+                done.answer
+            }
+            Ok(other) => Err(misanswered("submit", &other).into()),
+            Err(StoreError::Refused(Refusal::ActiveRun { .. })) if interrupts => {
+                drop(permit);
+                self.carry_through(|node| async move { node.submit(thread_id, submit).await }).await
+            }
+            Err(StoreError::OutcomeUnknown { .. }) => {
+                if permit.is_some() {
+                    self.lost.look_for_some(&self);
+                }
+                drop(permit);
+                self.carry_through(|node| async move { node.submit(thread_id, submit).await }).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The thread that a submission without a thread id is for: a repetition must meet the first one's
+/// mailbox to be known for what it is.
+fn thread_of_key(key: &IdempotencyKey) -> ThreadId {
+    key.with_str(|text| Uuid::new_v5(&THREADS_BY_KEY, text.as_bytes())).into()
+}
+
+/// Resolves when the thread's claim may have been released.
+async fn until_released(listening: &mut Listening) {
+    loop {
+        match listening.hear().await {
+            Heard::Something => return,
+            Heard::Event(event) => match event.body {
+                EventBody::RunFinished { .. }
+                | EventBody::RunWaiting { .. }
+                | EventBody::DispatchRetried { .. }
+                | EventBody::DispatchDeadLettered { .. }
+                | EventBody::AttemptReset { .. } => return,
+                _ => {}
+            },
+        }
+    }
+}
