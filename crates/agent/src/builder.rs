@@ -1,0 +1,179 @@
+//! Building a registry: the configuration is checked as a whole before anything runs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use postroom_core::id::AgentId;
+
+use crate::config::{AgentConfig, ConfigError, DEFAULT_MAX_STEPS, ModelConfig, matches};
+use crate::model::Model;
+use crate::provider;
+use crate::registry::{AgentRegistry, DEMO, Env};
+use crate::tool::{Tool, ToolSet};
+
+/// Tools of later versions, by how their names begin.
+const TOOLS_TO_COME: [(&str, &str); 4] = [
+    ("mcp:", "MCP servers"),
+    ("delegate:", "delegation"),
+    ("http_fetch", "HTTP requests"),
+    ("send_message", "messages between threads"),
+];
+
+/// Without configuration the default agent uses the first of these whose key is there.
+const PROVIDERS_BY_KEY: [(&str, &str, &str); 5] = [
+    ("OPENAI_API_KEY", "openai", "gpt-5-mini"),
+    ("ANTHROPIC_API_KEY", "anthropic", "claude-haiku-4-5"),
+    ("GEMINI_API_KEY", "gemini", "gemini-flash-latest"),
+    ("MISTRAL_API_KEY", "mistral", "mistral-small-latest"),
+    ("DEEPSEEK_API_KEY", "deepseek", "deepseek-chat"),
+];
+
+/// Gathers what a registry holds.
+pub struct Builder {
+    agents: BTreeMap<String, AgentConfig>,
+    models: BTreeMap<String, ModelConfig>,
+    given: HashMap<String, Arc<dyn Model>>,
+    tools: ToolSet,
+    env: Env,
+    demo_word_pause: Duration,
+}
+
+impl Builder {
+    pub(crate) fn new(env: Env, tools: ToolSet, demo_word_pause: Duration) -> Self {
+        let (agents, models) = (BTreeMap::new(), BTreeMap::new());
+        Self { agents, models, given: HashMap::new(), tools, env, demo_word_pause }
+    }
+
+    /// The configured agents: `[agents.*]`.
+    pub fn agents(self, agents: BTreeMap<String, AgentConfig>) -> Self {
+        Self { agents, ..self }
+    }
+
+    /// The configured models: `[models.*]`.
+    pub fn models(self, models: BTreeMap<String, ModelConfig>) -> Self {
+        Self { models, ..self }
+    }
+
+    /// A model of the embedder's own, under a name that agents can use.
+    pub fn model(mut self, name: &str, model: Arc<dyn Model>) -> Self {
+        self.given.insert(name.to_owned(), model);
+        self
+    }
+
+    /// A tool of the embedder's own.
+    pub fn tool(mut self, tool: Arc<dyn Tool>) -> Self {
+        self.tools.insert(tool);
+        self
+    }
+
+    /// The demo model's pause before each word.
+    pub fn demo_word_pause(self, demo_word_pause: Duration) -> Self {
+        Self { demo_word_pause, ..self }
+    }
+
+    /// Checks it all.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, and where.
+    pub fn build(self) -> Result<AgentRegistry, ConfigError> {
+        if self.models.get(DEMO).is_some_and(|model| !model.is_demo()) {
+            return Err(ConfigError::DemoTaken);
+        }
+        for (name, model) in &self.models {
+            provider::check(name, model)?;
+        }
+        let mut registry = AgentRegistry {
+            agents: BTreeMap::new(),
+            models: self.models,
+            given: self.given,
+            tools: self.tools,
+            env: self.env,
+            demo_word_pause: self.demo_word_pause,
+            built: Mutex::default(),
+        };
+        for (name, config) in self.agents {
+            let id = AgentId::parse(&name).map_err(|error| ConfigError::AgentName {
+                agent: name,
+                reason: error.to_string(),
+            })?;
+            registry.check_agent(&id, &config)?;
+            registry.agents.insert(id, config);
+        }
+        if registry.agents.is_empty() {
+            let config = registry.default_agent();
+            registry.agents.insert(AgentId::default_agent(), config);
+        }
+        Ok(registry)
+    }
+}
+
+impl AgentRegistry {
+    fn check_agent(&self, id: &AgentId, config: &AgentConfig) -> Result<(), ConfigError> {
+        let agent = id.clone();
+        if self.model_config(&config.model).is_none() {
+            let mut known: Vec<String> = self.models.keys().cloned().collect();
+            known.push(DEMO.to_owned());
+            return Err(ConfigError::UnknownModel { agent, model: config.model.clone(), known });
+        }
+        for tool in &config.tools {
+            if self.tools.get(tool).is_some() {
+                continue;
+            }
+            let tool = tool.clone();
+            let to_come = TOOLS_TO_COME.iter().find(|(start, _)| tool.starts_with(start));
+            return Err(match to_come {
+                Some((_, feature)) => ConfigError::ToolNotYet { agent, tool, feature },
+                None => {
+                    let known = self.tools.names().map(str::to_owned).collect();
+                    ConfigError::UnknownTool { agent, tool, known }
+                }
+            });
+        }
+        for pattern in &config.approve {
+            if !config.tools.iter().any(|tool| matches(pattern, tool)) {
+                let (pattern, known) = (pattern.clone(), config.tools.clone());
+                return Err(ConfigError::UnknownApproval { agent, pattern, known });
+            }
+        }
+        if config.max_steps == 0 {
+            return Err(ConfigError::NoSteps { agent });
+        }
+        Ok(())
+    }
+
+    /// The agent that is there without configuration: on the only model that is configured, or the
+    /// provider whose key is in the environment, or the demo model.
+    fn default_agent(&mut self) -> AgentConfig {
+        let only = || {
+            let mut names = self.models.keys().chain(self.given.keys());
+            names.next().filter(|_| names.next().is_none()).cloned()
+        };
+        let has_key =
+            |variable: &str| (self.env)(variable).is_some_and(|key| !key.trim().is_empty());
+        let model = match only() {
+            Some(name) => name,
+            None => match PROVIDERS_BY_KEY.iter().find(|(variable, ..)| has_key(variable)) {
+                Some((variable, provider, model)) => {
+                    let config = ModelConfig {
+                        provider: (*provider).to_owned(),
+                        model: Some((*model).to_owned()),
+                        base_url: None,
+                        api_key_env: Some((*variable).to_owned()),
+                    };
+                    self.models.entry((*provider).to_owned()).or_insert(config);
+                    (*provider).to_owned()
+                }
+                None => DEMO.to_owned(),
+            },
+        };
+        AgentConfig {
+            model,
+            system: None,
+            tools: vec!["clock".to_owned()],
+            approve: Vec::new(),
+            max_steps: DEFAULT_MAX_STEPS,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The model port: something that reads a conversation and streams an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use postroom_core::id::ToolCallId;
+use postroom_core::message::{Message, ToolCall};
+use postroom_core::run::Usage;
+use serde_json::Value;
+
+/// An answer as it comes in. Its last item is [`ModelEvent::Finished`] or an error.
+pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelError>>;
+
+/// A language model.
+#[async_trait]
+pub trait Model: Send + Sync + 'static {
+    /// What to call it in events and logs.
+    fn name(&self) -> &str;
+
+    /// Begins an answer. Dropping the stream gives the answer up.
+    async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError>;
+}
+
+/// What a model is asked.
+#[derive(Debug, Clone, Default)]
+pub struct ModelRequest {
+    /// The operator's instructions.
+    pub system: Option<String>,
+    /// The conversation. Every tool call in it is followed by its result.
+    pub messages: Vec<Arc<Message>>,
+    /// The tools it may call.
+    pub tools: Vec<ToolSpec>,
+    /// Which attempt of the run asks, from 1: for the demo model, which can fail on demand.
+    pub attempt: u32,
+}
+
+/// A tool as a model sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpec {
+    /// Its name.
+    pub name: String,
+    /// What it does and when to use it.
+    pub description: String,
+    /// The JSON schema of its arguments.
+    pub schema: Value,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelEvent {
+    /// More text.
+    TextDelta(String),
+    /// More of what it thinks aloud.
+    ReasoningDelta(String),
+    /// It begins a tool call.
+    ToolCallStarted {
+        /// The call.
+        id: ToolCallId,
+        /// The tool.
+        name: String,
+    },
+    /// More of a call's arguments, as text.
+    ToolCallArgumentsDelta {
+        /// The call.
+        id: ToolCallId,
+        /// The text.
+        delta: String,
+    },
+    /// A tool call is complete. Arguments that are not JSON come as a string of what they are.
+    ToolCallReady(ToolCall),
+    /// The answer is complete.
+    Finished(Finished),
+}
+
+/// The end of an answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Finished {
+    /// What it cost.
+    pub usage: Usage,
+    /// Why it ended.
+    pub stop: Stop,
+    /// What the model wants back with this message in later requests; null if nothing.
+    pub continuation: Value,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stop {
+    /// It was said, or the tools' turn has come.
+    #[default]
+    Complete,
+    /// It reached the longest answer that the model gives: the rest is missing.
+    TooLong,
+    /// The provider's policy cut it off.
+    Filtered,
+}
+
+/// Why there is no answer, split by what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// Asking again may help: a limit of the moment, a fault of the server, the network, a timeout.
+    #[error("{message}")]
+    Transient {
+        /// For people.
+        message: String,
+        /// When the provider wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// Asking again can't help: a bad key, an unknown model, a request that is refused.
+    #[error("{message}")]
+    Permanent {
+        /// Stable, for programs.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+}
+
+impl ModelError {
+    /// An error that asking again may mend.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::Transient { message: message.into(), retry_after: None }
+    }
+
+    /// An error that asking again can't mend.
+    pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Permanent { code, message: message.into() }
+    }
+}

@@ -1,0 +1,231 @@
+//! The agents that runs can be given to, and how they are resolved.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use postroom_core::id::AgentId;
+use postroom_core::ports::Clock;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::agent::{Agent, Definition};
+use crate::builder::Builder;
+use crate::config::{AgentConfig, ModelConfig, listed};
+use crate::demo::{DemoModel, WORD_PAUSE};
+use crate::model::Model;
+use crate::provider::{self, BuildError};
+use crate::tool::ToolSet;
+use crate::tools::{ClockTool, DemoAction};
+
+/// Looks an environment variable up; given, so that a test has its own environment.
+pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The name under which the demo model is always there.
+pub(crate) const DEMO: &str = "demo";
+/// The tool that the demo model needs to show an approval.
+const DEMO_ACTION: &str = "demo_action";
+
+/// Why a run's agent can't be resolved. Trying again changes nothing unless the configuration does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are the nouns they are named after")]
+pub enum ResolveError {
+    #[error("there is no agent `{agent_id}`; {}", listed("agents", .known))]
+    UnknownAgent { agent_id: AgentId, known: Vec<String> },
+    #[error("overrides.model: there is no model `{model}`; {}", listed("models", .known))]
+    UnknownModel { model: String, known: Vec<String> },
+    #[error("overrides: {reason}")]
+    InvalidOverrides { reason: String },
+    #[error("model `{model}` has no key: set the environment variable {variable}")]
+    MissingApiKey { model: String, variable: String },
+    #[error("model `{model}` can't be used: {reason}")]
+    UnusableModel { model: String, reason: String },
+    #[error("the run was begun with tool `{tool}`, which is not there any more")]
+    ToolGone { tool: String },
+    #[error(
+        "the run was begun with version {version} of agent `{agent_id}`, which is not known any more"
+    )]
+    VersionGone { agent_id: AgentId, version: String },
+}
+
+impl ResolveError {
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAgent { .. } => "unknown_agent",
+            Self::UnknownModel { .. } => "unknown_model",
+            Self::InvalidOverrides { .. } => "invalid_overrides",
+            Self::MissingApiKey { .. } => "missing_api_key",
+            Self::UnusableModel { .. } => "unusable_model",
+            Self::ToolGone { .. } => "tool_gone",
+            Self::VersionGone { .. } => "agent_version_gone",
+        }
+    }
+}
+
+/// An agent as it is shown to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentInfo {
+    /// Its name.
+    pub agent_id: AgentId,
+    /// Names what it is resolved to now; a run keeps the one that it was begun with.
+    pub version: String,
+    /// The name of its model in the configuration.
+    pub model: String,
+    /// Who serves the model.
+    pub provider: String,
+    /// What it may call.
+    pub tools: Vec<String>,
+    /// What waits for a person.
+    pub approve: Vec<String>,
+    /// After how many steps a run is stopped.
+    pub max_steps: u32,
+}
+
+/// All agents and models, checked.
+pub struct AgentRegistry {
+    pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
+    pub(crate) models: BTreeMap<String, ModelConfig>,
+    pub(crate) given: HashMap<String, Arc<dyn Model>>,
+    pub(crate) tools: ToolSet,
+    pub(crate) env: Env,
+    pub(crate) demo_word_pause: Duration,
+    pub(crate) built: Mutex<HashMap<String, Arc<dyn Model>>>,
+}
+
+impl AgentRegistry {
+    /// Begins a registry with the built-in tools and the demo model.
+    pub fn builder(env: Env, clock: Arc<dyn Clock>) -> Builder {
+        let mut tools = ToolSet::default();
+        tools.insert(Arc::new(ClockTool::new(clock)));
+        tools.insert(Arc::new(DemoAction));
+        Builder::new(env, tools, WORD_PAUSE)
+    }
+
+    /// All agents, in order.
+    pub fn agents(&self) -> Vec<AgentInfo> {
+        self.agents.keys().filter_map(|id| self.agent(id)).collect()
+    }
+
+    /// One agent.
+    pub fn agent(&self, id: &AgentId) -> Option<AgentInfo> {
+        let definition = self.define(id, &Value::Null).ok()?;
+        Some(AgentInfo {
+            agent_id: id.clone(),
+            version: definition.version(),
+            model: definition.model_name,
+            provider: definition.model.provider,
+            tools: definition.tools,
+            approve: definition.approve,
+            max_steps: definition.max_steps,
+        })
+    }
+
+    /// What keeps agents from running: missing keys and the like, for people.
+    pub fn problems(&self) -> Vec<String> {
+        let problem = |id: &AgentId| {
+            let error = self.resolve(id, &Value::Null).err()?;
+            Some(format!("agent `{id}`: {error}"))
+        };
+        self.agents.keys().filter_map(problem).collect()
+    }
+
+    /// The agent that a new run shall have.
+    pub(crate) fn resolve(&self, id: &AgentId, overrides: &Value) -> Result<Agent, ResolveError> {
+        self.assemble(self.define(id, overrides)?)
+    }
+
+    /// The agent that a run was begun with.
+    pub(crate) fn replay(&self, definition: Definition) -> Result<Agent, ResolveError> {
+        self.assemble(definition)
+    }
+
+    fn define(&self, id: &AgentId, overrides: &Value) -> Result<Definition, ResolveError> {
+        let config = self.agents.get(id).ok_or_else(|| ResolveError::UnknownAgent {
+            agent_id: id.clone(),
+            known: self.agents.keys().map(ToString::to_string).collect(),
+        })?;
+        let overrides = Overrides::read(overrides)?;
+        let model_name = overrides.model.unwrap_or_else(|| config.model.clone());
+        let Some(model) = self.model_config(&model_name) else {
+            return Err(ResolveError::UnknownModel {
+                model: model_name,
+                known: self.models.keys().chain(self.given.keys()).cloned().collect(),
+            });
+        };
+        let mut tools = config.tools.clone();
+        if model.is_demo() && !tools.iter().any(|tool| tool == DEMO_ACTION) {
+            tools.push(DEMO_ACTION.to_owned());
+        }
+        Ok(Definition {
+            agent_id: id.clone(),
+            model_name,
+            model,
+            system: config.system.clone(),
+            tools,
+            approve: config.approve.clone(),
+            max_steps: config.max_steps,
+        })
+    }
+
+    pub(crate) fn model_config(&self, name: &str) -> Option<ModelConfig> {
+        if self.given.contains_key(name) {
+            let provider = "given".to_owned();
+            return Some(ModelConfig { provider, ..ModelConfig::demo() });
+        }
+        let configured = self.models.get(name).cloned();
+        configured.or_else(|| (name == DEMO).then(ModelConfig::demo))
+    }
+
+    fn assemble(&self, definition: Definition) -> Result<Agent, ResolveError> {
+        let mut tools = ToolSet::default();
+        for name in &definition.tools {
+            let tool = self.tools.get(name).cloned();
+            tools.insert(tool.ok_or_else(|| ResolveError::ToolGone { tool: name.clone() })?);
+        }
+        let model = self.model(&definition.model_name, &definition.model)?;
+        Ok(Agent { version: definition.version(), definition, model, tools })
+    }
+
+    /// The model, built once for each configuration, so that its connections are shared.
+    fn model(&self, name: &str, config: &ModelConfig) -> Result<Arc<dyn Model>, ResolveError> {
+        if let Some(given) = self.given.get(name) {
+            return Ok(given.clone());
+        }
+        if config.is_demo() {
+            return Ok(Arc::new(DemoModel::default().with_word_pause(self.demo_word_pause)));
+        }
+        let key = format!("{name} {}", serde_json::to_string(config).unwrap_or_default());
+        if let Some(built) = self.built.lock().get(&key) {
+            return Ok(built.clone());
+        }
+        let model = provider::build(config, &self.env).map_err(|error| match error {
+            BuildError::MissingKey { variable } => {
+                ResolveError::MissingApiKey { model: name.to_owned(), variable }
+            }
+            BuildError::Unusable(reason) => {
+                ResolveError::UnusableModel { model: name.to_owned(), reason }
+            }
+        })?;
+        self.built.lock().insert(key, model.clone());
+        Ok(model)
+    }
+}
+
+/// Settings of one run, from its submission.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Overrides {
+    model: Option<String>,
+}
+
+impl Overrides {
+    fn read(value: &Value) -> Result<Self, ResolveError> {
+        if value.is_null() {
+            return Ok(Self::default());
+        }
+        Self::deserialize(value)
+            .map_err(|error| ResolveError::InvalidOverrides { reason: error.to_string() })
+    }
+}

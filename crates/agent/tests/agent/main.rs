@@ -1,0 +1,11 @@
+//! The agent executor, against a fake store, scripted models and fake providers.
+
+mod approvals;
+mod demo;
+mod fake;
+mod providers;
+mod registry;
+mod scripted;
+mod server;
+mod tools;
+mod turn;
