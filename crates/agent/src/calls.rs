@@ -72,12 +72,8 @@ impl Turn {
             }
         };
         let suspend = Suspend { reason, tickets, lease };
-        let context = self.context.clone();
-        let decisions = tokio::select! {
-            biased;
-            reason = context.cancelled() => return Err(reason.into()),
-            decisions = context.suspend(step, suspend) => decisions?,
-        };
+        // It ends by itself when the run is cancelled; dropped, it might lose a write under way.
+        let decisions = self.context.suspend(step, suspend).await?;
         // The results that were written with the tickets, as the log has them.
         self.prompt = Prompt::new(self.context.prompt().await?);
 

@@ -165,6 +165,6 @@ impl Model for ProviderModel {
         let chat = prompt::chat_request(&request);
         let answer = self.client.exec_chat_stream(self.model.clone(), chat, Some(&options)).await;
         let answer = answer.map_err(|error| error::model_error(&error, key.as_deref()))?;
-        Ok(stream::events(answer.stream, key))
+        Ok(stream::events(self.model.adapter_kind, answer.stream, key))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use genai::adapter::AdapterKind;
 use genai::chat::{ChatStream, ChatStreamEvent, StopReason, StreamEnd, ToolCall as SentCall};
 use postroom_core::id::ToolCallId;
 use postroom_core::message::ToolCall;
@@ -14,8 +15,9 @@ use super::error::model_error;
 use crate::model::{Finished, ModelError, ModelEvent, ModelStream, Stop};
 
 /// What the stream says, until its end or its first error.
-pub(super) fn events(answer: ChatStream, key: Option<Arc<str>>) -> ModelStream {
-    let reader = Reader { answer, key, calls: Vec::new(), ready: VecDeque::new(), over: false };
+pub(super) fn events(kind: AdapterKind, answer: ChatStream, key: Option<Arc<str>>) -> ModelStream {
+    let reader =
+        Reader { kind, answer, key, calls: Vec::new(), ready: VecDeque::new(), over: false };
     stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((event, reader))
@@ -24,6 +26,7 @@ pub(super) fn events(answer: ChatStream, key: Option<Arc<str>>) -> ModelStream {
 }
 
 struct Reader {
+    kind: AdapterKind,
     answer: ChatStream,
     key: Option<Arc<str>>,
     /// The calls so far. The client sends each with all of its arguments in every piece.
@@ -127,9 +130,7 @@ impl Reader {
     }
 
     fn read_end(&mut self, end: StreamEnd) -> Result<(), ModelError> {
-        // Two of the client's adapters take a lost connection for the end; a real one has a reason
-        // or a cost.
-        if end.captured_stop_reason.is_none() && end.captured_usage.is_none() {
+        if !is_real_end(self.kind, &end) {
             return Err(cut_off());
         }
         let stop = match &end.captured_stop_reason {
@@ -169,6 +170,18 @@ impl Reader {
         }
         let call = ToolCall { id, name: sent.fn_name, arguments: sent.fn_arguments };
         self.ready.push_back(ModelEvent::ToolCallReady(call));
+    }
+}
+
+/// These adapters make an end of a lost connection too; a real one says why, or what it cost.
+fn is_real_end(kind: AdapterKind, end: &StreamEnd) -> bool {
+    let has_reason = end.captured_stop_reason.is_some();
+    match kind {
+        AdapterKind::Gemini | AdapterKind::Vertex => has_reason,
+        AdapterKind::Ollama | AdapterKind::OllamaCloud => {
+            has_reason || end.captured_usage.is_some()
+        }
+        _ => true,
     }
 }
 

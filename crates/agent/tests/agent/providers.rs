@@ -276,6 +276,29 @@ async fn a_lost_connection_is_transient_and_nothing_half_is_kept() {
 }
 
 #[tokio::test]
+async fn an_answer_without_its_end_is_not_taken_for_whole() {
+    let gemini = sse(&[json!({
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "Half"}]}, "index": 0}],
+        "usageMetadata": {"promptTokenCount": 15, "candidatesTokenCount": 6},
+    })]);
+    let message = json!({"role": "assistant", "content": "Half"});
+    let ollama = format!("{}\n", json!({"model": "m", "message": message, "done": false}));
+    let anthropic = format!(
+        "event: content_block_start\ndata: {}\n\n",
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    );
+    for (provider, kind, body) in
+        [("gemini", SSE, gemini), ("ollama", NDJSON, ollama), ("anthropic", SSE, anthropic)]
+    {
+        let server = Server::start(vec![Answer::Streams(kind, body)]).await;
+        let fake = Fake::new(&["hi"]);
+        let outcome = fake.execute(&executor_for(provider, server.url.clone())).await;
+        assert!(matches!(outcome, RunOutcome::TransientError { .. }), "{provider}: {outcome:?}");
+        assert_eq!(fake.log.lock().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_error_in_the_middle_of_a_stream_is_sorted_too() {
     let half = openai_chunk(&json!({"content": "Half"}), None);
     let broken = |kind: &str| {
