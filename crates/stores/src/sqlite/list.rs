@@ -1,0 +1,138 @@
+//! Lists, newest first, a page at a time.
+//!
+//! A cursor is the number of the last row that was looked at. A page looks at [`LOOK_MAX`] rows at
+//! most: where few of them are wanted it ends early, perhaps empty, with a cursor to go on from.
+
+use postroom_core::dispatch::{Dispatch, DispatchState};
+use postroom_core::error::{Refusal, StoreError};
+use postroom_core::ports::{DispatchFilter, Page, RunFilter, ThreadFilter};
+use postroom_core::run::{Run, RunState};
+use postroom_core::thread::Thread;
+use serde_json::Value;
+
+use super::columns::{Columns, Values};
+use super::decode;
+use super::error::Fault;
+use super::queries::{Query, Statements};
+use super::read;
+
+/// How many rows a page looks at.
+const LOOK_MAX: usize = 10_000;
+
+/// Where a page begins: below a row's number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Below(i64);
+
+impl Below {
+    /// Reads a cursor.
+    pub(super) fn parse(cursor: Option<&str>) -> Result<Self, StoreError> {
+        let Some(cursor) = cursor else { return Ok(Self(i64::MAX)) };
+        let digits = !cursor.is_empty() && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| i64::from_str_radix(cursor, 16).ok()).flatten();
+        let reason = "the cursor is none that this store gave: begin without one";
+        number.map(Self).ok_or(StoreError::Refused(Refusal::Invalid { reason }))
+    }
+}
+
+/// Gathers a page: `read` gives a row's number, and the item if it is wanted.
+fn page<T>(
+    values: Values<'_, '_>,
+    limit: usize,
+    mut read: impl FnMut(&mut Columns<'_, '_>) -> Result<(i64, Option<T>), Fault>,
+) -> Result<Page<T>, Fault> {
+    let mut items = Vec::new();
+    let (mut looked_at, mut last, mut more) = (0, None, false);
+    values.each(|row| {
+        if items.len() == limit || looked_at == LOOK_MAX {
+            more = true;
+            return Ok(false);
+        }
+        let (number, item) = read(row)?;
+        items.extend(item);
+        looked_at += 1;
+        last = Some(number);
+        Ok(true)
+    })?;
+    let next_cursor = last.filter(|_| more).map(|number| format!("{number:x}"));
+    Ok(Page { items, next_cursor })
+}
+
+pub(super) fn threads(
+    statements: &mut Statements<'_>,
+    filter: &ThreadFilter,
+    limit: usize,
+    below: Below,
+) -> Result<Page<Thread>, Fault> {
+    let values = statements.get(Query::ThreadsNewest)?.with(&below.0)?;
+    page(values, limit, |row| {
+        let (number, thread) = decode::thread(row)?;
+        let wanted = filter.metadata.iter().all(|(key, text)| {
+            thread.metadata.get(key).is_some_and(|value| is_written(value, text))
+        });
+        Ok((number, wanted.then_some(thread)))
+    })
+}
+
+/// Whether `text` is how somebody would write the value: as JSON, or, for a string, as it is.
+fn is_written(value: &Value, text: &str) -> bool {
+    value.as_str() == Some(text) || serde_json::from_str::<Value>(text).is_ok_and(|v| v == *value)
+}
+
+pub(super) fn runs(
+    statements: &mut Statements<'_>,
+    filter: &RunFilter,
+    limit: usize,
+    below: Below,
+) -> Result<Page<Run>, Fault> {
+    let unfinished = filter.state.filter(|state| *state != RunState::Done);
+    // Along the index that leaves the fewest rows to pass over.
+    let values = if let Some(parent) = &filter.parent_run_id {
+        statements.get(Query::RunsOfParent)?.with(&below.0)?.with(parent)?
+    } else if let Some(thread_id) = &filter.thread_id {
+        statements.get(Query::RunsOfThread)?.with(&below.0)?.with(thread_id)?
+    } else if let Some(state) = &unfinished {
+        statements.get(Query::RunsUnfinished)?.with(&below.0)?.with(state)?
+    } else if let Some(agent_id) = &filter.agent_id {
+        statements.get(Query::RunsOfAgent)?.with(&below.0)?.with(agent_id)?
+    } else {
+        statements.get(Query::RunsNewest)?.with(&below.0)?
+    };
+    page(values, limit, |row| {
+        let (number, run) = (row.peek(1)?, read::run_row(row)?);
+        let wanted = filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
+            && filter.state.is_none_or(|state| run.run_state() == state)
+            && filter.agent_id.as_ref().is_none_or(|id| run.agent_id == *id)
+            && filter
+                .parent_run_id
+                .as_ref()
+                .is_none_or(|id| run.parent_run_id.as_ref() == Some(id));
+        Ok((number, wanted.then_some(run)))
+    })
+}
+
+pub(super) fn dispatches(
+    statements: &mut Statements<'_>,
+    filter: &DispatchFilter,
+    limit: usize,
+    below: Below,
+) -> Result<Page<Dispatch>, Fault> {
+    let all_in = |states: &[DispatchState]| {
+        !filter.states.is_empty() && filter.states.iter().all(|state| states.contains(state))
+    };
+    let unfinished = [DispatchState::Queued, DispatchState::Claimed];
+    let failed = [DispatchState::Cancelled, DispatchState::Superseded, DispatchState::DeadLetter];
+    let values = if let Some(thread_id) = &filter.thread_id {
+        statements.get(Query::DispatchesOfThread)?.with(&below.0)?.with(thread_id)?
+    } else if all_in(&unfinished) {
+        statements.get(Query::DispatchesUnfinished)?.with(&below.0)?
+    } else if all_in(&failed) {
+        statements.get(Query::DispatchesFailed)?.with(&below.0)?
+    } else {
+        statements.get(Query::DispatchesNewest)?.with(&below.0)?
+    };
+    page(values, limit, |row| {
+        let (number, dispatch) = (row.peek(1)?, read::dispatch_row(row)?);
+        let wanted = filter.states.is_empty() || filter.states.contains(&dispatch.state());
+        Ok((number, wanted.then_some(dispatch)))
+    })
+}

@@ -1,0 +1,65 @@
+-- name: run
+SELECT * FROM runs WHERE id = ?1;
+
+-- name: run_insert
+INSERT INTO runs (
+    thread_no, id, origin, parent_run_id, spec, created_at,
+    agent_id, agent_version, input, status, wait_reason, wait_tasks,
+    termination, termination_code, termination_message, finished_at,
+    dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
+    input_tokens, output_tokens, steps, attempt, started_at, state
+) VALUES (
+    ?1, ?2, ?3, ?4, ?5, ?6,
+    ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+    ?26, ?27, ?28, ?29
+);
+
+-- The agent is left out, for the sake of its index: a run keeps it.
+-- name: run_update
+UPDATE runs SET
+    agent_version = ?2, input = ?3, status = ?4, wait_reason = ?5, wait_tasks = ?6,
+    termination = ?7, termination_code = ?8, termination_message = ?9, finished_at = ?10,
+    dispatch_id = ?11, tickets = ?12, ended_tasks = ?13, stop_requested = ?14, hidden = ?15,
+    output = ?16, error = ?17, input_tokens = ?18, output_tokens = ?19, steps = ?20,
+    attempt = ?21, started_at = ?22, state = ?23
+WHERE id = ?1;
+
+-- name: runs_delete
+DELETE FROM runs WHERE thread_no = ?1;
+
+-- name: run_read
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.id = ?1;
+
+-- name: runs_newest
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.run_no < ?1
+ORDER BY r.run_no DESC;
+
+-- name: runs_of_thread
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.thread_no = (SELECT thread_no FROM threads WHERE id = ?2) AND r.run_no < ?1
+ORDER BY r.run_no DESC;
+
+-- name: runs_of_agent
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.agent_id = ?2 AND r.run_no < ?1
+ORDER BY r.run_no DESC;
+
+-- name: runs_of_parent
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.parent_run_id = ?2 AND r.run_no < ?1
+ORDER BY r.run_no DESC;
+
+-- name: runs_unfinished
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.status = ?2 AND r.status <> 'done' AND r.run_no < ?1
+ORDER BY r.run_no DESC;
+
+-- name: runs_waiting_for_tasks
+SELECT t.id, r.* FROM runs AS r INDEXED BY runs_waiting_for_tasks
+CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.wait_reason = 'background_tasks'
+  AND r.run_no > coalesce((SELECT run_no FROM runs WHERE id = ?1), 0)
+ORDER BY r.run_no
+LIMIT ?2;

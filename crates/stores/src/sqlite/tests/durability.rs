@@ -1,0 +1,61 @@
+use super::*;
+
+async fn level(store: &SqliteStore) -> i64 {
+    inspect(store, |connection| {
+        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap()
+    })
+    .await
+}
+
+const NORMAL: i64 = 1;
+const FULL: i64 = 2;
+
+#[tokio::test]
+async fn a_promise_is_synced_and_a_claim_is_not() {
+    let place = Place::new();
+    let store = place.open();
+    apply(&store, submit("a", "hello")).await.unwrap();
+    assert_eq!(level(&store).await, FULL);
+
+    let claimed = store.claim_ready(claim_request(), 1).await.unwrap().claimed;
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(level(&store).await, NORMAL);
+
+    let claim = claimed[0].dispatch.claim().unwrap().clone();
+    let renew = Command::ExtendLease { claim, lease: Duration::from_secs(1) };
+    let renew = Envelope::new(thread_id("a"), renew);
+    apply(&store, renew.clone()).await.unwrap();
+    assert_eq!(level(&store).await, NORMAL);
+
+    // One promise makes the whole batch one.
+    let outcomes = store.apply(vec![renew, settle(&claimed[0])]).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(level(&store).await, FULL);
+}
+
+#[tokio::test]
+async fn the_connection_is_set_up() {
+    let place = Place::new();
+    let store = place.open();
+    let settings = inspect(&store, |connection| {
+        let number = |name: &str| -> i64 {
+            connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+        };
+        let mode: String =
+            connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        (mode, number("foreign_keys"), number("mmap_size"), number("wal_autocheckpoint"))
+    })
+    .await;
+    assert_eq!(settings, ("wal".to_owned(), 0, 0, 4096));
+}
+
+#[tokio::test]
+async fn a_read_sees_what_was_answered_before() {
+    let place = Place::new();
+    let store = place.open();
+    for number in 0..200 {
+        let text = format!("t{number}");
+        apply(&store, submit(&text, "hello")).await.unwrap();
+        assert!(store.thread(&thread_id(&text)).await.unwrap().is_some());
+    }
+}

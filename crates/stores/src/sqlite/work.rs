@@ -1,0 +1,136 @@
+//! What the writer is asked to do, and one unit of it done inside a transaction.
+
+use std::time::Duration;
+
+use postroom_core::command::{ClaimRequest, Command, Envelope};
+use postroom_core::error::StoreError;
+use postroom_core::id::ThreadId;
+use postroom_core::mailbox::Mailbox;
+use postroom_core::ports::{Applied, ClaimedReady, Clock, IdSource, ReclaimScope, Reclaimed};
+use postroom_core::time::Timestamp;
+
+use super::error::Fault;
+use super::queries::Statements;
+use super::rows::MailboxRows;
+use super::save::Depth;
+
+/// What is carried out whole or not at all.
+#[derive(Debug)]
+pub(super) enum Unit {
+    /// A command.
+    Command(Envelope),
+    /// See [`postroom_core::ports::MailboxStore::claim_ready`].
+    ClaimReady {
+        /// Who claims, for how long.
+        request: ClaimRequest,
+        /// How many.
+        limit: usize,
+    },
+    /// See [`postroom_core::ports::MailboxStore::reclaim`].
+    Reclaim {
+        /// Which claims.
+        scope: ReclaimScope,
+        /// When they may be claimed again.
+        retry_in: Duration,
+        /// How many.
+        limit: usize,
+    },
+    /// See [`postroom_core::ports::MailboxStore::purge_terminal`].
+    Purge {
+        /// What is older.
+        older_than: Timestamp,
+        /// How many.
+        limit: usize,
+    },
+}
+
+impl Unit {
+    /// The word for it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Command(envelope) => envelope.command.name(),
+            Self::ClaimReady { .. } => "claim_ready",
+            Self::Reclaim { .. } => "reclaim",
+            Self::Purge { .. } => "purge_terminal",
+        }
+    }
+
+    /// Whether its answer must survive a power failure.
+    pub(super) fn is_promise(&self) -> bool {
+        match self {
+            Self::Command(envelope) => envelope.command.is_promise(),
+            Self::ClaimReady { .. } | Self::Purge { .. } => false,
+            Self::Reclaim { .. } => true,
+        }
+    }
+}
+
+/// What a [`Unit`] brought.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are the large one")]
+pub(super) enum Answer {
+    /// A command's reply.
+    Applied(Applied),
+    /// What was claimed.
+    Claimed(ClaimedReady),
+    /// What was taken back.
+    Reclaimed(Reclaimed),
+    /// How many dispatches were deleted.
+    Purged(u64),
+}
+
+/// An answer, or why there is none.
+pub(super) type Outcome = Result<Answer, StoreError>;
+
+/// A transaction under way.
+pub(super) struct Transaction<'t, 'c> {
+    pub(super) statements: &'t mut Statements<'c>,
+    pub(super) clock: &'t dyn Clock,
+    pub(super) ids: &'t dyn IdSource,
+    /// What the transaction does to the number of dispatches in each state.
+    pub(super) depth: &'t mut Depth,
+}
+
+impl Transaction<'_, '_> {
+    /// Carries `unit` out. An error means that the transaction must not be committed.
+    pub(super) fn carry_out(&mut self, unit: &Unit) -> Result<Outcome, Fault> {
+        match unit {
+            Unit::Command(Envelope { thread_id, command }) => {
+                Ok(self.apply(thread_id, command.clone())?.map(Answer::Applied))
+            }
+            Unit::ClaimReady { request, limit } => {
+                self.claim_ready(request, *limit).map(Answer::Claimed).map(Ok)
+            }
+            Unit::Reclaim { scope, retry_in, limit } => {
+                self.reclaim(scope, *retry_in, *limit).map(Answer::Reclaimed).map(Ok)
+            }
+            Unit::Purge { older_than, limit } => {
+                self.purge_terminal(*older_than, *limit).map(Answer::Purged).map(Ok)
+            }
+        }
+    }
+
+    /// Loads a mailbox, lets it decide, and writes the changes. An error inside the result has
+    /// written nothing and endangers nobody else.
+    pub(super) fn apply(
+        &mut self,
+        thread_id: &ThreadId,
+        command: Command,
+    ) -> Result<Result<Applied, StoreError>, Fault> {
+        let now = self.clock.now();
+        let mut rows = MailboxRows::of(self.statements, thread_id);
+        let mailbox = match Mailbox::load(&mut rows, thread_id, &command, now) {
+            Ok(mailbox) => mailbox,
+            Err(fault @ Fault::Damaged(_)) => return Ok(Err(fault.nothing_written())),
+            Err(fault) => return Err(fault),
+        };
+        match mailbox.decide(command, now, self.ids) {
+            Ok(decision) => {
+                rows.save(&decision.changes, now, self.depth)?;
+                let events = decision.changes.events;
+                Ok(Ok(Applied { reply: decision.reply, events }))
+            }
+            Err(refusal) => Ok(Err(refusal.into())),
+        }
+    }
+}
