@@ -1,0 +1,95 @@
+//! Measures Postroom on this machine: parts of it and the whole, each figure beside the yardstick
+//! that it depends on. Every figure of the README comes from here.
+
+mod fixture;
+mod growth;
+mod load;
+mod lone;
+mod resident;
+mod store;
+mod yardstick;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Postroom on this machine.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Full lifecycles through the memory store on one core: submit, claim and begin, settle.
+    Store {
+        /// How many runs.
+        #[arg(long, default_value_t = 1_000_000)]
+        runs: u64,
+    },
+    /// Runs through the service with an executor that returns at once, in memory.
+    Service {
+        /// How many runs.
+        #[arg(long, default_value_t = 400_000)]
+        runs: u64,
+    },
+    /// The same on SQLite, durable: 64 submitters over 500 threads.
+    Sqlite {
+        /// How many runs.
+        #[arg(long, default_value_t = 60_000)]
+        runs: u64,
+        /// How many submit at once.
+        #[arg(long, default_value_t = 64)]
+        submitters: u64,
+        /// Over how many threads.
+        #[arg(long, default_value_t = 500)]
+        threads: u64,
+        /// Where to put the database; left out, the folder for temporary files.
+        #[arg(long)]
+        directory: Option<std::path::PathBuf>,
+    },
+    /// One lone submission on SQLite, in commits.
+    Lone {
+        /// How many.
+        #[arg(long, default_value_t = 500)]
+        submissions: u64,
+    },
+    /// What an operation costs on a grown mailbox, as a ratio to an empty one.
+    Growth {
+        /// Only `memory` or `sqlite`.
+        #[arg(long)]
+        store: Option<String>,
+    },
+    /// Resident memory: idle, for each idle thread, and over many runs.
+    Resident {
+        /// How many runs.
+        #[arg(long, default_value_t = 1_000_000)]
+        runs: u64,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    yardstick::print_machine()?;
+    let all = || {
+        vec![
+            What::Store { runs: 1_000_000 },
+            What::Service { runs: 400_000 },
+            What::Sqlite { runs: 60_000, submitters: 64, threads: 500, directory: None },
+            What::Lone { submissions: 500 },
+            What::Growth { store: None },
+            What::Resident { runs: 1_000_000 },
+        ]
+    };
+    for what in Arguments::parse().what.map_or_else(all, |what| vec![what]) {
+        match what {
+            What::Store { runs } => store::measure(runs)?,
+            What::Service { runs } => load::in_memory(runs)?,
+            What::Sqlite { runs, submitters, threads, directory } => {
+                load::on_sqlite(runs, submitters, threads, directory.as_deref())?;
+            }
+            What::Lone { submissions } => lone::measure(submissions)?,
+            What::Growth { store } => growth::measure(store.as_deref())?,
+            What::Resident { runs } => resident::measure(runs)?,
+        }
+    }
+    Ok(())
+}
