@@ -1,0 +1,27 @@
+//! Postroom's HTTP API.
+//!
+//! [`router`] turns a [`Postroom`](postroom_service::Postroom) into an [`axum::Router`]; [`serve`]
+//! serves it until it is told to close. Each resource has a file in `routes/`, what it reads and
+//! writes is in `wire/`, and what can go wrong becomes an answer in one place, [`problem`].
+//!
+//! # Who may call
+//!
+//! Without keys the server answers only where nobody else can reach it: [`check_bind`] refuses any
+//! address but loopback, unless told so with a flag that says it is insecure. A browser on the same
+//! machine is somebody else too, because it runs the code of foreign pages: [`guard`] refuses
+//! requests that such a page could have made.
+
+mod app;
+mod bind;
+pub mod extract;
+pub mod guard;
+pub mod problem;
+mod routes;
+mod run_events;
+mod serve;
+mod sse;
+pub mod wire;
+
+pub use app::{AgentInfo, Options, router};
+pub use bind::{BindError, check_bind};
+pub use serve::serve;

@@ -1,0 +1,28 @@
+//! `/v1/agents`: the agents that runs can be given to.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json as Answer, Router};
+use postroom_core::id::AgentId;
+
+use crate::app::{AgentInfo, App};
+use crate::extract::Path;
+use crate::problem::{Problem, Result};
+use crate::wire::PageView;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/v1/agents", get(list)).route("/v1/agents/{agent_id}", get(show))
+}
+
+/// All of them: they come from the configuration, which is short.
+async fn list(State(app): State<App>) -> Answer<PageView<AgentInfo>> {
+    Answer(PageView { items: app.agents().to_vec(), next_cursor: None })
+}
+
+async fn show(State(app): State<App>, Path(agent_id): Path<AgentId>) -> Result<Answer<AgentInfo>> {
+    let agent = app.agents().iter().find(|agent| agent.agent_id == agent_id);
+    agent.cloned().map(Answer).ok_or_else(|| {
+        let detail = format!("there is no agent {agent_id}: GET /v1/agents lists those there are");
+        Problem::not_found("unknown_agent", detail)
+    })
+}

@@ -1,0 +1,88 @@
+//! `POST /v1/runs/batch`: many submissions, each atomic on its own, made durable together.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json as Answer, Router};
+use postroom_core::command::Submit;
+use postroom_core::id::{IdempotencyKey, ThreadId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::app::App;
+use crate::extract::{GivenKey, Json, parse_value};
+use crate::problem::{Problem, Result};
+use crate::wire::{SubmissionBody, SubmittedView};
+
+/// How many submissions one batch may have.
+const RUNS_MAX: usize = 1_000;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/v1/runs/batch", post(submit_batch))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    /// Read one by one: one that is malformed leaves the others alone.
+    runs: Vec<Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Answers {
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Item {
+    Submitted(SubmittedView),
+    Problem(Problem),
+}
+
+async fn submit_batch(
+    State(app): State<App>,
+    GivenKey(key): GivenKey,
+    Json(batch): Json<Batch>,
+) -> Result<(StatusCode, Answer<Answers>)> {
+    if batch.runs.len() > RUNS_MAX {
+        return Err(Problem::bad_request(
+            "too_many_runs",
+            format!(
+                "runs: {} are given, and {RUNS_MAX} are allowed: submit them in parts",
+                batch.runs.len()
+            ),
+        ));
+    }
+    let mut items: Vec<Option<Item>> = Vec::with_capacity(batch.runs.len());
+    let mut submits = Vec::with_capacity(batch.runs.len());
+    for (index, run) in batch.runs.into_iter().enumerate() {
+        match read(&app, run, key.as_ref(), index) {
+            Ok(submit) => {
+                submits.push(submit);
+                items.push(None);
+            }
+            Err(problem) => items.push(Some(Item::Problem(problem))),
+        }
+    }
+    let answers = app.postroom().submit_batch(submits).await;
+    let mut answers = answers.into_iter().map(|answer| match answer {
+        Ok(submitted) => Item::Submitted(submitted.into()),
+        Err(error) => Item::Problem(error.into()),
+    });
+    let items = items.into_iter().filter_map(|item| item.or_else(|| answers.next())).collect();
+    Ok((StatusCode::ACCEPTED, Answer(Answers { items })))
+}
+
+/// One submission. With an `Idempotency-Key` for the batch, each has a key made of it and of its
+/// place: a repeated batch submits nothing twice.
+fn read(
+    app: &App,
+    run: Value,
+    key: Option<&IdempotencyKey>,
+    index: usize,
+) -> Result<(Option<ThreadId>, Submit)> {
+    let body: SubmissionBody = parse_value(run)?;
+    let key = key.map(|key| IdempotencyKey::parse(&format!("{key}#{index}"))).transpose()?;
+    body.into_submit(key, app.postroom().config().mailbox.default_max_attempts)
+}

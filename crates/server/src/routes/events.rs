@@ -1,0 +1,130 @@
+//! Events of a thread, of a run, and of all: as a JSON page, or as a stream.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json as Answer, Router};
+use postroom_core::event::SharedEvent;
+use postroom_core::id::{RunId, ThreadId};
+use postroom_core::run::Run;
+use serde::Deserialize;
+
+use super::page::{self, Limit};
+use super::{runs, threads};
+use crate::app::App;
+use crate::extract::{LastEventId, Path, Query, WantsStream};
+use crate::problem::Result;
+use crate::run_events::{EndsWhere, run_events};
+use crate::sse;
+use crate::wire::{EventView, PageView};
+
+/// How many events of a thread a page of one of its runs looks through: a page may be short, or
+/// empty, and still have a next one.
+const LOOKED_THROUGH_MAX: usize = 10_000;
+/// How many are read at once.
+const READ_AT_ONCE: usize = 1_000;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/events", get(of_all))
+        .route("/v1/threads/{thread_id}/events", get(of_thread))
+        .route("/v1/runs/{run_id}/events", get(of_run))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventsQuery {
+    after: Option<u64>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+impl EventsQuery {
+    /// After which event to go on: a reconnecting client's header is newer than its address.
+    fn after(&self, last: LastEventId) -> Result<Option<u64>> {
+        let asked = page::after(self.after, self.cursor.as_deref())?;
+        Ok(last.0.or(asked))
+    }
+}
+
+/// Everything that happens on this node from now on, as a stream, for people who watch. There is
+/// nothing to resume: `seq` counts within a thread, so the frames carry no id.
+async fn of_all(State(app): State<App>) -> Response {
+    sse::unnumbered(&app, app.postroom().all_events())
+}
+
+/// A stream begins now unless it is told after which event; a page begins with the first.
+async fn of_thread(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+    stream: WantsStream,
+    last: LastEventId,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response> {
+    let after = query.after(last)?;
+    let thread = threads::known_thread(&app, &thread_id).await?;
+    if stream.0 {
+        let after = after.unwrap_or(thread.event_seq);
+        return Ok(sse::numbered(&app, app.postroom().events(&thread_id, after)));
+    }
+    let limit = query.limit;
+    let store = app.postroom().store();
+    let events = store.events(&thread_id, after.unwrap_or(0), limit.get() + 1).await?;
+    let page = page::numbered::<_, SharedEvent>(events, limit, |event| event.seq);
+    Ok(shown(&page).into_response())
+}
+
+/// The stream ends with the run. While the run waits it stays open, so that who watches sees it go
+/// on.
+async fn of_run(
+    State(app): State<App>,
+    Path(run_id): Path<RunId>,
+    stream: WantsStream,
+    last: LastEventId,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response> {
+    let after = query.after(last)?.unwrap_or(0);
+    let run = runs::known_run(&app, &run_id).await?;
+    if stream.0 {
+        let ends = EndsWhere::Done;
+        let events = run_events(app.postroom(), &run.thread_id, &run_id, after, ends);
+        return Ok(sse::numbered(&app, events));
+    }
+    Ok(shown(&page_of_run(&app, &run, after, query.limit).await?).into_response())
+}
+
+async fn page_of_run(
+    app: &App,
+    run: &Run,
+    mut after: u64,
+    limit: Limit,
+) -> Result<PageView<SharedEvent>> {
+    let mut items = Vec::new();
+    let mut looked_through = 0;
+    loop {
+        let events = app.postroom().store().events(&run.thread_id, after, READ_AT_ONCE).await?;
+        let is_last = events.len() < READ_AT_ONCE;
+        looked_through += events.len();
+        for event in events {
+            if items.len() == limit.get() {
+                return Ok(PageView { items, next_cursor: Some(after.to_string()) });
+            }
+            after = event.seq;
+            if event.run_id.as_ref() == Some(&run.id) {
+                items.push(event);
+            }
+        }
+        if is_last {
+            return Ok(PageView { items, next_cursor: None });
+        }
+        if looked_through >= LOOKED_THROUGH_MAX {
+            return Ok(PageView { items, next_cursor: Some(after.to_string()) });
+        }
+    }
+}
+
+fn shown(page: &PageView<SharedEvent>) -> impl IntoResponse + use<> {
+    let items: Vec<EventView<'_>> = page.items.iter().map(|event| (&**event).into()).collect();
+    Answer(PageView { items, next_cursor: page.next_cursor.clone() }).into_response()
+}

@@ -1,0 +1,41 @@
+//! `/health/live` and `/health/ready`, for whoever starts, stops and routes to this process.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json as Answer, Router};
+use postroom_service::Readiness;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::problem::{Problem, Result};
+
+/// A store that takes longer than this to answer does not answer.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready))
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+async fn live() -> Answer<Health> {
+    Answer(Health { status: "live" })
+}
+
+/// Ready once recovery is done, while the store answers, and until the node drains.
+async fn ready(State(app): State<App>) -> Result<Answer<Health>> {
+    let readiness = app.postroom().readiness();
+    if readiness != Readiness::Ready {
+        return Err(Problem::unavailable("not_ready", format!("the service is {readiness}")));
+    }
+    match tokio::time::timeout(STORE_ANSWERS_WITHIN, app.postroom().store().now()).await {
+        Ok(Ok(_)) => Ok(Answer(Health { status: "ready" })),
+        Ok(Err(error)) => Err(Problem::unavailable("not_ready", error.to_string())),
+        Err(_) => Err(Problem::unavailable("not_ready", "the store does not answer")),
+    }
+}

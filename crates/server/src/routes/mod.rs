@@ -1,0 +1,54 @@
+//! The routes: a file per resource.
+
+mod agents;
+mod batch;
+mod decisions;
+mod dispatches;
+mod events;
+mod health;
+mod home;
+mod page;
+mod pending;
+mod runs;
+mod submit;
+mod system;
+mod threads;
+mod wait;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// All of them.
+pub(crate) fn all() -> Router<App> {
+    Router::new()
+        .merge(agents::routes())
+        .merge(batch::routes())
+        .merge(decisions::routes())
+        .merge(dispatches::routes())
+        .merge(events::routes())
+        .merge(health::routes())
+        .merge(home::routes())
+        .merge(pending::routes())
+        .merge(runs::routes())
+        .merge(submit::routes())
+        .merge(system::routes())
+        .merge(threads::routes())
+        .merge(wait::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    Problem::not_found("unknown_path", format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!("{} does not take {method}: the Allow header says what it takes", uri.path()),
+    )
+}

@@ -1,0 +1,106 @@
+//! `/v1/runs`: listing, reading, cancelling and steering runs.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json as Answer, Router};
+use postroom_core::error::Refusal;
+use postroom_core::id::{AgentId, RunId, ThreadId};
+use postroom_core::ports::RunFilter;
+use postroom_core::run::{Run, RunState};
+use serde::{Deserialize, Serialize};
+
+use super::page::{self, Limit};
+use super::threads;
+use crate::app::App;
+use crate::extract::{Json, Path, Query};
+use crate::problem::Result;
+use crate::wire::{DeliveryBody, Messages, PageView, RunView, SubmittedView, check_count};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/runs/{run_id}", get(show))
+        .route("/v1/runs/{run_id}/cancel", post(cancel))
+        .route("/v1/runs/{run_id}/inputs", post(steer))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunsQuery {
+    thread_id: Option<ThreadId>,
+    status: Option<RunState>,
+    agent_id: Option<AgentId>,
+    parent_run_id: Option<RunId>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Query(query): Query<RunsQuery>,
+) -> Result<Answer<PageView<RunView>>> {
+    let filter = RunFilter {
+        thread_id: query.thread_id,
+        state: query.status,
+        agent_id: query.agent_id,
+        parent_run_id: query.parent_run_id,
+    };
+    let store = app.postroom().store();
+    let runs = store.runs(&filter, query.limit.get(), query.cursor.as_deref()).await?;
+    Ok(Answer(page::shown(runs)))
+}
+
+pub(super) async fn list_of_thread(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+    Query(query): Query<RunsQuery>,
+) -> Result<Answer<PageView<RunView>>> {
+    threads::known_thread(&app, &thread_id).await?;
+    list(State(app), Query(RunsQuery { thread_id: Some(thread_id), ..query })).await
+}
+
+/// The run, or `404`.
+pub(super) async fn known_run(app: &App, run_id: &RunId) -> Result<Run> {
+    let run = app.postroom().store().run(run_id).await?;
+    run.ok_or_else(|| Refusal::UnknownRun { run_id: run_id.clone() }.into())
+}
+
+async fn show(State(app): State<App>, Path(run_id): Path<RunId>) -> Result<Answer<RunView>> {
+    Ok(Answer(known_run(&app, &run_id).await?.into()))
+}
+
+#[derive(Debug, Serialize)]
+struct CancelView {
+    cancelled: bool,
+}
+
+/// Queued and waiting runs are cancelled at once; one that executes is asked to stop, and is done
+/// when it has.
+async fn cancel(
+    State(app): State<App>,
+    Path(run_id): Path<RunId>,
+) -> Result<(StatusCode, Answer<CancelView>)> {
+    app.postroom().cancel_run(&run_id).await?;
+    Ok((StatusCode::ACCEPTED, Answer(CancelView { cancelled: true })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inputs {
+    messages: Messages,
+    #[serde(default)]
+    delivery: Option<DeliveryBody>,
+}
+
+async fn steer(
+    State(app): State<App>,
+    Path(run_id): Path<RunId>,
+    Json(inputs): Json<Inputs>,
+) -> Result<(StatusCode, Answer<SubmittedView>)> {
+    let messages = inputs.messages.0;
+    check_count(messages.len())?;
+    let delivery = inputs.delivery.unwrap_or_default().into();
+    let submitted = app.postroom().deliver(&run_id, messages, delivery).await?;
+    Ok((StatusCode::ACCEPTED, Answer(submitted.into())))
+}

@@ -1,0 +1,121 @@
+//! `POST /v1/runs`, `POST /v1/threads/{thread_id}/runs`: messages become a run, or join one.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json as Answer, Router};
+use postroom_core::command::Submitted;
+use postroom_core::id::ThreadId;
+use serde::Deserialize;
+
+use super::{runs, wait};
+use crate::app::App;
+use crate::extract::{GivenKey, Json, Path, Query, WantsStream};
+use crate::problem::{Problem, Result};
+use crate::run_events::{EndsWhere, run_events};
+use crate::sse;
+use crate::wire::{SubmissionBody, SubmittedView};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/runs", post(to_any_thread).get(runs::list))
+        .route("/v1/threads/{thread_id}/runs", post(to_thread).get(runs::list_of_thread))
+}
+
+/// How the submission shall be answered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedWith {
+    #[serde(default)]
+    wait: bool,
+    timeout_ms: Option<u64>,
+}
+
+async fn to_any_thread(
+    State(app): State<App>,
+    GivenKey(key): GivenKey,
+    stream: WantsStream,
+    Query(asked): Query<AskedWith>,
+    Json(body): Json<SubmissionBody>,
+) -> Result<Response> {
+    let attempts = app.postroom().config().mailbox.default_max_attempts;
+    let (thread_id, submit) = body.into_submit(key, attempts)?;
+    let submitted = app.postroom().submit(thread_id, submit).await?;
+    answer(&app, submitted, stream, &asked).await
+}
+
+async fn to_thread(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+    GivenKey(key): GivenKey,
+    stream: WantsStream,
+    Query(asked): Query<AskedWith>,
+    Json(body): Json<SubmissionBody>,
+) -> Result<Response> {
+    let attempts = app.postroom().config().mailbox.default_max_attempts;
+    let (in_body, submit) = body.into_submit(key, attempts)?;
+    if in_body.is_some_and(|in_body| in_body != thread_id) {
+        return Err(Problem::bad_request(
+            "invalid_body",
+            "thread_id: the body names another thread than the path: leave it out",
+        ));
+    }
+    let submitted = app.postroom().submit(Some(thread_id), submit).await?;
+    answer(&app, submitted, stream, &asked).await
+}
+
+/// Answers an accepted submission. From here on no error may hide that it was accepted.
+async fn answer(
+    app: &App,
+    submitted: Submitted,
+    stream: WantsStream,
+    asked: &AskedWith,
+) -> Result<Response> {
+    let replayed = submitted.replayed;
+    let mut response = if stream.0 {
+        stream_of(app, &submitted)
+    } else if asked.wait {
+        let timeout = wait::timeout(asked.timeout_ms);
+        waited(app, submitted, timeout).await
+    } else {
+        (StatusCode::ACCEPTED, Answer(SubmittedView::from(submitted))).into_response()
+    };
+    if replayed {
+        let headers = response.headers_mut();
+        headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+async fn waited(app: &App, submitted: Submitted, timeout: Duration) -> Response {
+    match wait::wait(app, &submitted.run_id, timeout).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::warn!(
+                code = error.code(),
+                "a submission was accepted, but can't be waited for"
+            );
+            (StatusCode::ACCEPTED, Answer(SubmittedView::from(submitted))).into_response()
+        }
+    }
+}
+
+fn stream_of(app: &App, submitted: &Submitted) -> Response {
+    // A repetition knows where the thread is, not where its run began.
+    let after = if submitted.replayed { 0 } else { submitted.event_seq_before };
+    let (thread_id, run_id) = (&submitted.thread_id, &submitted.run_id);
+    let ends = EndsWhere::DoneOrWaiting;
+    let events = run_events(app.postroom(), thread_id, run_id, after, ends);
+    let mut response = sse::numbered(app, events);
+    let named = [("x-thread-id", thread_id.to_string()), ("x-run-id", run_id.to_string())];
+    for (name, id) in named {
+        // As bytes: ids may be any text, but have no control characters.
+        if let Ok(value) = HeaderValue::from_bytes(id.as_bytes()) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}

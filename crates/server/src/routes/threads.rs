@@ -1,0 +1,188 @@
+//! `/v1/threads`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json as Answer, Router};
+use postroom_core::command::CreateThread;
+use postroom_core::dispatch::DispatchState;
+use postroom_core::error::Refusal;
+use postroom_core::id::{Epoch, ThreadId};
+use postroom_core::message::Metadata;
+use postroom_core::ports::{DispatchFilter, ThreadFilter};
+use postroom_core::thread::Thread;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Serialize};
+
+use super::page::{self, Limit};
+use crate::app::App;
+use crate::extract::{Json, Path, Query};
+use crate::problem::{Problem, Result};
+use crate::wire::{DispatchView, MessageView, PageView, ThreadView};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/threads", get(list).post(create))
+        .route("/v1/threads/{thread_id}", get(show).patch(change).delete(delete))
+        .route("/v1/threads/{thread_id}/messages", get(messages))
+        .route("/v1/threads/{thread_id}/dispatches", get(dispatches))
+        .route("/v1/threads/{thread_id}/interrupt", post(interrupt))
+}
+
+/// The thread, or `404`.
+pub(super) async fn known_thread(app: &App, thread_id: &ThreadId) -> Result<Thread> {
+    let thread = app.postroom().store().thread(thread_id).await?;
+    thread.ok_or_else(|| Refusal::UnknownThread { thread_id: thread_id.clone() }.into())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewThread {
+    #[serde(default)]
+    thread_id: Option<String>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    parent_thread_id: Option<ThreadId>,
+}
+
+async fn create(
+    State(app): State<App>,
+    Json(body): Json<NewThread>,
+) -> Result<(StatusCode, Answer<ThreadView>)> {
+    let given = body.thread_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+    let thread_id = given.map(ThreadId::parse).transpose()?;
+    let metadata = body.metadata.unwrap_or_default();
+    let create = CreateThread { metadata, parent: body.parent_thread_id };
+    let thread_id = app.postroom().create_thread(thread_id, create).await?;
+    let thread = known_thread(&app, &thread_id).await?;
+    Ok((StatusCode::CREATED, Answer(thread.into())))
+}
+
+/// `metadata.KEY=VALUE` can't be a field of a struct, so the parameters are read by hand.
+async fn list(
+    State(app): State<App>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Result<Answer<PageView<ThreadView>>> {
+    let mut filter = ThreadFilter::default();
+    let (mut limit, mut cursor) = (Limit::default(), None);
+    for (name, value) in parameters {
+        match name.as_str() {
+            "limit" => limit = read_limit(&value)?,
+            "cursor" => cursor = Some(value),
+            _ => match name.strip_prefix("metadata.").filter(|key| !key.is_empty()) {
+                Some(key) => filter.metadata.push((key.to_owned(), value)),
+                None => {
+                    return Err(Problem::bad_request(
+                        "invalid_parameter",
+                        format!(
+                            "query parameters: there is no `{name}`, only limit, cursor and metadata.KEY"
+                        ),
+                    ));
+                }
+            },
+        }
+    }
+    let store = app.postroom().store();
+    let threads = store.threads(&filter, limit.get(), cursor.as_deref()).await?;
+    Ok(Answer(page::shown(threads)))
+}
+
+fn read_limit(text: &str) -> Result<Limit> {
+    let invalid = |why: String| {
+        Problem::bad_request("invalid_parameter", format!("query parameters: limit: {why}"))
+    };
+    let number: u64 = text.parse().map_err(|_| invalid(format!("`{text}` is not a number")))?;
+    Limit::deserialize(number.into_deserializer())
+        .map_err(|error: serde::de::value::Error| invalid(error.to_string()))
+}
+
+async fn show(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+) -> Result<Answer<ThreadView>> {
+    Ok(Answer(known_thread(&app, &thread_id).await?.into()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThreadChange {
+    /// The keys to replace; `null` takes a key away.
+    metadata: Metadata,
+}
+
+async fn change(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+    Json(body): Json<ThreadChange>,
+) -> Result<Answer<ThreadView>> {
+    app.postroom().patch_thread(&thread_id, body.metadata).await?;
+    Ok(Answer(known_thread(&app, &thread_id).await?.into()))
+}
+
+async fn delete(State(app): State<App>, Path(thread_id): Path<ThreadId>) -> Result<StatusCode> {
+    app.postroom().delete_thread(&thread_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessagesQuery {
+    after_seq: Option<u64>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+async fn messages(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+    Query(query): Query<MessagesQuery>,
+) -> Result<Answer<PageView<MessageView>>> {
+    let after = page::after(query.after_seq, query.cursor.as_deref())?.unwrap_or(0);
+    known_thread(&app, &thread_id).await?;
+    let limit = query.limit;
+    let messages = app.postroom().store().messages(&thread_id, after, limit.get() + 1).await?;
+    Ok(Answer(page::numbered(messages, limit, |message| message.seq)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DispatchesQuery {
+    status: Option<DispatchState>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+async fn dispatches(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+    Query(query): Query<DispatchesQuery>,
+) -> Result<Answer<PageView<DispatchView>>> {
+    known_thread(&app, &thread_id).await?;
+    let filter =
+        DispatchFilter { thread_id: Some(thread_id), states: query.status.into_iter().collect() };
+    let store = app.postroom().store();
+    let found = store.dispatches(&filter, query.limit.get(), query.cursor.as_deref()).await?;
+    Ok(Answer(page::shown(found)))
+}
+
+#[derive(Debug, Serialize)]
+struct InterruptView {
+    dispatch_epoch: Epoch,
+    superseded: Vec<DispatchView>,
+    active_dispatch: Option<DispatchView>,
+}
+
+async fn interrupt(
+    State(app): State<App>,
+    Path(thread_id): Path<ThreadId>,
+) -> Result<Answer<InterruptView>> {
+    let interrupted = app.postroom().interrupt(&thread_id).await?;
+    Ok(Answer(InterruptView {
+        dispatch_epoch: interrupted.epoch,
+        superseded: interrupted.superseded.into_iter().map(Into::into).collect(),
+        active_dispatch: interrupted.active.map(Into::into),
+    }))
+}

@@ -1,0 +1,70 @@
+//! `GET /v1/runs/{run_id}/wait`: the run, once it is done or waits.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json as Answer, Router};
+use postroom_core::dispatch::DispatchState;
+use postroom_core::error::StoreError;
+use postroom_core::id::RunId;
+use postroom_core::run::{Run, RunState};
+use serde::Deserialize;
+
+use super::runs;
+use crate::app::App;
+use crate::extract::{Path, Query};
+use crate::problem::Result;
+use crate::wire::RunView;
+
+const TIMEOUT_MS_DEFAULT: u64 = 60_000;
+/// Whoever waits longer asks again: connections are not held for ever.
+const TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/v1/runs/{run_id}/wait", get(wait_for_run))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitQuery {
+    timeout_ms: Option<u64>,
+}
+
+/// How long to wait where the client asks for `timeout_ms`.
+pub(super) fn timeout(timeout_ms: Option<u64>) -> Duration {
+    Duration::from_millis(timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT).min(TIMEOUT_MS_MAX))
+}
+
+async fn wait_for_run(
+    State(app): State<App>,
+    Path(run_id): Path<RunId>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Response> {
+    wait(&app, &run_id, timeout(query.timeout_ms)).await
+}
+
+/// `200` and the run once it is done or waits; `202` and the run so far when the time is over, or
+/// when the server closes.
+pub(super) async fn wait(app: &App, run_id: &RunId, timeout: Duration) -> Result<Response> {
+    let run = tokio::select! {
+        run = app.postroom().wait(run_id, timeout) => run?,
+        () = app.closing().cancelled() => runs::known_run(app, run_id).await?,
+    };
+    let status = if rests(app, &run).await? { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Answer(RunView::from(run))).into_response())
+}
+
+/// Whether the run is done, or waits for somebody: one that waits and is queued goes on by itself.
+async fn rests(app: &App, run: &Run) -> Result<bool, StoreError> {
+    match (run.run_state(), run.dispatch_id) {
+        (RunState::Done, _) | (RunState::Waiting, None) => Ok(true),
+        (RunState::Waiting, Some(id)) => {
+            let dispatch = app.postroom().store().dispatch(id).await?;
+            Ok(dispatch.is_none_or(|dispatch| dispatch.state() != DispatchState::Queued))
+        }
+        (RunState::Created | RunState::Running, _) => Ok(false),
+    }
+}
