@@ -1,0 +1,36 @@
+//! The suite that every store, signal queue and live control of Postroom must pass.
+//!
+//! A crate that implements a port says in one of its tests how to open one, and gets a named test
+//! for everything that the port promises:
+//!
+//! ```ignore
+//! postroom_conformance::suite!(MyBackend::new());
+//! ```
+//!
+//! [`model`] drives random commands through a store and through another, and compares every answer
+//! and all state; [`invariants`] says what must hold of any store at any moment.
+//!
+//! This is test code in a library's place: it panics where a store breaks its word.
+
+pub mod backend;
+pub mod clock;
+pub mod ids;
+pub mod invariants;
+pub mod live;
+
+pub mod signals;
+pub mod snapshot;
+pub mod store;
+mod suite;
+pub mod world;
+
+pub use backend::Backend;
+pub use clock::ManualClock;
+pub use ids::SeededIds;
+pub use suite::{Time, run_port, run_store};
+
+#[doc(hidden)]
+pub mod port {
+    pub use crate::{live, signals};
+}
+pub use world::World;

@@ -1,0 +1,152 @@
+//! What a signal queue must do. Signals are hints: they may come twice, late or in another order,
+//! so the cases ask only for what the port promises.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postroom_core::id::ThreadId;
+use postroom_core::ports::{PulledSignal, Signals};
+
+use crate::world::thread;
+
+/// Longer than any signal takes, on any queue.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn publish(signals: &dyn Signals, name: &str) {
+    signals.publish(&thread(name)).await.expect("it is published");
+}
+
+async fn pull(signals: &dyn Signals, max: usize) -> Vec<PulledSignal> {
+    signals.pull(max, PATIENCE).await.expect("a pull")
+}
+
+/// Pulls until each of `names` has come, and acknowledges what comes.
+async fn expect(signals: &dyn Signals, names: &[&str]) {
+    let mut missing: HashSet<ThreadId> = names.iter().map(|name| thread(name)).collect();
+    while !missing.is_empty() {
+        let pulled = pull(signals, 32).await;
+        assert!(!pulled.is_empty(), "never came: {missing:?}");
+        for signal in pulled {
+            missing.remove(&signal.thread_id);
+            signals.ack(&signal.receipt).await.expect("an ack");
+        }
+    }
+}
+
+/// What was published is pulled.
+pub async fn comes_to_who_pulls(signals: Arc<dyn Signals>) {
+    publish(&*signals, "t").await;
+    let pulled = pull(&*signals, 32).await;
+    assert_eq!(pulled.len(), 1);
+    assert_eq!((&pulled[0].thread_id, pulled[0].redeliveries), (&thread("t"), 0));
+    signals.ack(&pulled[0].receipt).await.expect("an ack");
+}
+
+/// A pull that waits is woken by what is published.
+pub async fn wakes_who_waits(signals: Arc<dyn Signals>) {
+    let waiting = async { pull(&*signals, 32).await };
+    let publishing = async {
+        tokio::task::yield_now().await;
+        publish(&*signals, "t").await;
+    };
+    let (pulled, ()) = tokio::join!(waiting, publishing);
+    assert_eq!(pulled.first().map(|signal| &signal.thread_id), Some(&thread("t")));
+}
+
+/// A pull that finds nothing says so when its time is over.
+pub async fn gives_up_waiting(signals: Arc<dyn Signals>) {
+    let wait = Duration::from_millis(50);
+    let pulled = tokio::time::timeout(PATIENCE, signals.pull(32, wait)).await;
+    assert!(pulled.expect("it ends").expect("a pull").is_empty());
+}
+
+/// No pull takes more than it asked for, and what is left stays.
+pub async fn takes_no_more_than_asked_for(signals: Arc<dyn Signals>) {
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        publish(&*signals, name).await;
+    }
+    let pulled = pull(&*signals, 2).await;
+    assert!((1..=2).contains(&pulled.len()), "{pulled:?}");
+    let taken: HashSet<String> = pulled.iter().map(|signal| signal.thread_id.to_string()).collect();
+    let rest: Vec<&str> = names.into_iter().filter(|name| !taken.contains(*name)).collect();
+    expect(&*signals, &rest).await;
+}
+
+/// Handed back, it comes again, no earlier than asked, and counts how often it came.
+pub async fn comes_again_after_a_nack(signals: Arc<dyn Signals>) {
+    publish(&*signals, "t").await;
+    let delay = Duration::from_millis(100);
+    let mut redeliveries = 0;
+    for _ in 0..3 {
+        let pulled = pull(&*signals, 32).await;
+        assert_eq!(pulled.len(), 1, "{pulled:?}");
+        assert!(pulled[0].redeliveries >= redeliveries, "{pulled:?}");
+        redeliveries = pulled[0].redeliveries + 1;
+        signals.nack(&pulled[0].receipt, delay).await.expect("a nack");
+        let early = signals.pull(32, delay / 4).await.expect("a pull");
+        assert!(early.is_empty(), "it came before its time: {early:?}");
+    }
+    let pulled = pull(&*signals, 32).await;
+    signals.ack(&pulled[0].receipt).await.expect("an ack");
+}
+
+/// Acknowledged, it does not come again.
+pub async fn ends_with_an_ack(signals: Arc<dyn Signals>) {
+    publish(&*signals, "t").await;
+    let pulled = pull(&*signals, 32).await;
+    signals.ack(&pulled[0].receipt).await.expect("an ack");
+    let again = signals.pull(32, Duration::from_millis(200)).await.expect("a pull");
+    assert!(again.is_empty(), "{again:?}");
+}
+
+/// A thread may be signalled again after an acknowledgement, and while a signal is being dealt with.
+pub async fn a_thread_can_be_signalled_again(signals: Arc<dyn Signals>) {
+    publish(&*signals, "t").await;
+    let first = pull(&*signals, 32).await;
+    publish(&*signals, "t").await;
+    signals.ack(&first[0].receipt).await.expect("an ack");
+    // Else work that came just then would wait for the sweep.
+    expect(&*signals, &["t"]).await;
+    publish(&*signals, "t").await;
+    expect(&*signals, &["t"]).await;
+}
+
+/// A receipt that is unknown, or used already, harms nobody.
+pub async fn strange_receipts(signals: Arc<dyn Signals>) {
+    publish(&*signals, "t").await;
+    let pulled = pull(&*signals, 32).await;
+    signals.ack(&pulled[0].receipt).await.expect("an ack");
+    let _ = signals.ack(&pulled[0].receipt).await;
+    let _ = signals.nack(&pulled[0].receipt, Duration::ZERO).await;
+    let unknown = postroom_core::ports::SignalReceipt("nonsense".to_owned());
+    let _ = signals.ack(&unknown).await;
+    let _ = signals.nack(&unknown, Duration::ZERO).await;
+    publish(&*signals, "u").await;
+    expect(&*signals, &["u"]).await;
+}
+
+/// Several that pull at once get all of it between them.
+pub async fn several_pull(signals: Arc<dyn Signals>) {
+    let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
+    for name in &names {
+        publish(&*signals, name).await;
+    }
+    let some = async || {
+        let mut seen = HashSet::new();
+        loop {
+            let pulled = signals.pull(4, Duration::from_millis(500)).await.expect("a pull");
+            if pulled.is_empty() {
+                return seen;
+            }
+            for signal in pulled {
+                signals.ack(&signal.receipt).await.expect("an ack");
+                seen.insert(signal.thread_id);
+            }
+        }
+    };
+    let (a, b, c) = tokio::join!(some(), some(), some());
+    let seen: HashSet<ThreadId> = a.into_iter().chain(b).chain(c).collect();
+    assert_eq!(seen.len(), names.len());
+}

@@ -1,0 +1,31 @@
+//! What a store must do, a file per operation. Each case is given an empty store.
+
+pub mod begin;
+pub mod cancel;
+pub mod claim;
+pub mod claim_ready;
+pub mod commit;
+pub mod decisions;
+pub mod deep_queue;
+pub mod delays;
+pub mod depth;
+pub mod enqueue;
+pub mod events;
+pub mod idempotency;
+pub mod interrupt;
+pub mod lease;
+pub mod lists;
+pub mod ops;
+pub mod ordering;
+pub mod pending;
+pub mod prompt;
+pub mod purge;
+pub mod racing;
+pub mod reclaim;
+pub mod record;
+pub mod reopen;
+pub mod requeue;
+pub mod settle;
+pub mod submit_modes;
+pub mod tasks;
+pub mod threads;

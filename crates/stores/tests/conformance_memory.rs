@@ -1,0 +1,21 @@
+//! The memory store passes the suite.
+
+#![cfg(feature = "memory")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use postroom_conformance::{Backend, ManualClock, SeededIds};
+use postroom_core::ports::MailboxStore;
+use postroom_stores::memory::MemoryStore;
+
+struct Memory;
+
+#[async_trait]
+impl Backend for Memory {
+    async fn open(&self, clock: Arc<ManualClock>, ids: Arc<SeededIds>) -> Arc<dyn MailboxStore> {
+        Arc::new(MemoryStore::new(clock, ids))
+    }
+}
+
+postroom_conformance::suite!(Memory);
