@@ -23,6 +23,19 @@ pub(super) enum Failure {
 const SLOW_MAX: u32 = 3600;
 
 impl Intent {
+    /// What several messages want together: the newest that wants something counts. Only the very
+    /// last can make it fail, or a run that failed would spoil every later one of its thread.
+    pub fn of_all(texts: &[String]) -> Self {
+        let mut newest_first = texts.iter().rev().map(|text| Self::of(text));
+        match newest_first.next() {
+            None => Self::Echo,
+            Some(Self::Echo) => newest_first
+                .find(|intent| !matches!(intent, Self::Echo | Self::Fail(_)))
+                .unwrap_or(Self::Echo),
+            Some(wanted) => wanted,
+        }
+    }
+
     /// Reads whole words, so that nothing happens "sometimes" because of the time in it.
     pub fn of(text: &str) -> Self {
         let lower = text.to_lowercase();
@@ -61,6 +74,19 @@ impl Intent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_messages_the_newest_wish_counts() {
+        let of = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            Intent::of_all(&texts)
+        };
+        assert_eq!(of(&[]), Intent::Echo);
+        assert_eq!(of(&["the time", "and hello"]), Intent::Time);
+        assert_eq!(of(&["the time", "slow 3"]), Intent::Slow(3));
+        assert_eq!(of(&["fail", "hello"]), Intent::Echo);
+        assert_eq!(of(&["hello", "fail once"]), Intent::Fail(Failure::Attempts(1)));
+    }
 
     #[test]
     fn whole_words_count_in_any_case() {

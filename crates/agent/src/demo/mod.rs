@@ -13,8 +13,9 @@
 //! | `help` | says this |
 //! | anything else | answers with your words |
 //!
-//! Of several, the first of `fail`, `slow`, `approve`, `time`, `help` counts. Messages that come
-//! while it works (steering) are answered after what it was doing.
+//! Of several words, the first of `fail`, `slow`, `approve`, `time`, `help` counts; of several
+//! messages, the newest that wants something. Messages that come while it works (steering) are
+//! answered after what it was doing.
 
 mod intent;
 mod speech;
@@ -104,23 +105,18 @@ impl DemoModel {
             }
         }
         if told.is_empty() {
-            return self.answer_to(&heard.join("\n"), &heard, request);
+            return self.answer_to(&heard, request);
         }
         let mut lines = vec![self.say(&told.join(" "))];
         if !heard.is_empty() {
             lines.push(Line::Words { words: vec!["\n\n".into()], pause: Duration::ZERO, lead: "" });
-            lines.extend(self.answer_to(&heard.join("\n"), &heard, request)?);
+            lines.extend(self.answer_to(&heard, request)?);
         }
         Ok(lines)
     }
 
-    fn answer_to(
-        &self,
-        text: &str,
-        heard: &[String],
-        request: &ModelRequest,
-    ) -> Result<Vec<Line>, ModelError> {
-        let lines = match Intent::of(text) {
+    fn answer_to(&self, heard: &[String], request: &ModelRequest) -> Result<Vec<Line>, ModelError> {
+        let lines = match Intent::of_all(heard) {
             Intent::Fail(Failure::Permanently) => {
                 let message = "the demo model was told to fail permanently";
                 return Err(ModelError::permanent("demo_failure", message));
@@ -144,7 +140,7 @@ impl DemoModel {
             Intent::Approve => self.call(
                 request,
                 "demo_action",
-                &json!({"request": speech::shortened(text, 500)}),
+                &json!({"request": speech::shortened(&heard.join("\n"), 500)}),
                 "I was asked for something that needs an approval.",
             ),
             Intent::Time => self.call(

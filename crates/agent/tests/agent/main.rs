@@ -7,5 +7,6 @@ mod providers;
 mod registry;
 mod scripted;
 mod server;
+mod service;
 mod tools;
 mod turn;
