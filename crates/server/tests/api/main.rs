@@ -1,0 +1,20 @@
+//! The API as a client sees it: a real listener, a real client, a real service over the memory store.
+
+#![allow(missing_docs)]
+
+mod agent;
+mod client;
+mod house;
+mod store;
+
+mod batch;
+mod decisions;
+mod dispatches;
+mod events;
+mod faults;
+mod guard;
+mod malformed;
+mod runs;
+mod submissions;
+mod system;
+mod threads;
