@@ -19,7 +19,7 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// sending gets to read why it was refused.
 const DISCARDED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 
-/// A JSON body.
+/// A body that is a JSON object.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -27,18 +27,38 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "send the body as JSON, with the header `Content-Type: application/json`",
-            ));
+        let body = json_body(request).await?;
+        // Serde would take a list for an object whose fields are given by their places.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::bad_request("invalid_body", "give an object, not a list"));
         }
-        let announced =
-            request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-        let body = read(request.into_body(), announced.unwrap_or(0)).await?;
         parse(&body).map(Self)
     }
+}
+
+/// A body that is a JSON list.
+#[derive(Debug)]
+pub struct JsonList<T>(pub Vec<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonList<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        parse(&json_body(request).await?).map(Self)
+    }
+}
+
+async fn json_body(request: Request) -> Result<Vec<u8>> {
+    if !is_json(request.headers()) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send the body as JSON, with the header `Content-Type: application/json`",
+        ));
+    }
+    let length = request.headers().get(CONTENT_LENGTH);
+    let announced = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    read(request.into_body(), announced).await
 }
 
 /// Reads a value from JSON; an error names its place.
@@ -59,11 +79,14 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     Ok(value)
 }
 
-/// As [`parse`], from JSON that was read already.
+/// As [`parse`], from an object that was read already.
 ///
 /// # Errors
 /// `invalid_body` where it is not of the wanted form.
-pub fn parse_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T> {
+pub fn parse_object<T: DeserializeOwned>(value: serde_json::Value) -> Result<T> {
+    if !value.is_object() {
+        return Err(Problem::bad_request("invalid_body", "give an object"));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| not_of_the_form(&error))
 }
 

@@ -5,6 +5,7 @@ use postroom_core::error::StoreError;
 use postroom_core::event::{Event, EventBody, SharedEvent};
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::run::{Run, RunState};
+use postroom_core::time::Timestamp;
 use postroom_service::{EventStream, Postroom};
 
 /// Where a run's stream ends.
@@ -48,9 +49,20 @@ struct Follower {
     run: Followed,
     /// `seq` of the last event seen.
     last: u64,
-    /// With this event, the stream is over.
-    end: Option<u64>,
+    end: Option<End>,
     has_begun: bool,
+}
+
+/// The end of a run that has ended, or of what there is of one that waits.
+struct End {
+    /// The thread's last event: what belongs to the run is not behind it. The run's own last event
+    /// can't be told by its type: a dead letter that is retried lets a run go on that had finished,
+    /// and finish again.
+    seq: u64,
+    /// When the run finished.
+    finished_at: Option<Timestamp>,
+    /// The event that says so was seen: what is later is not the run's.
+    was_seen: bool,
 }
 
 impl Follower {
@@ -61,18 +73,38 @@ impl Follower {
             self.end = self.run.end_so_far().await?;
         }
         loop {
-            if self.end.is_some_and(|end| self.last >= end) {
+            if self.end.as_ref().is_some_and(|end| self.last >= end.seq) {
                 return Ok(None);
             }
             let Some(event) = self.events.next().await.transpose()? else { return Ok(None) };
             self.last = event.seq;
             if event.run_id.as_ref() == Some(&self.run.run_id) {
-                if self.run.ends_with(&event).await? {
-                    self.end = Some(event.seq);
-                }
+                self.look_for_the_end(&event).await?;
                 return Ok(Some(event));
             }
+            // Saves reading the rest of a long thread. Times may tie: only what is later counts.
+            let is_past = |end: &End| end.was_seen && Some(event.at) > end.finished_at;
+            if self.end.as_ref().is_some_and(is_past) {
+                return Ok(None);
+            }
         }
+    }
+
+    async fn look_for_the_end(&mut self, event: &Event) -> Result<(), StoreError> {
+        let may_end = match event.body {
+            EventBody::RunFinished { .. } => true,
+            EventBody::RunWaiting { live, .. } => !live,
+            _ => false,
+        };
+        if may_end {
+            if self.end.is_none() {
+                self.end = self.run.end_so_far().await?;
+            }
+            if let Some(end) = &mut self.end {
+                end.was_seen |= end.finished_at == Some(event.at);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -85,35 +117,26 @@ struct Followed {
 }
 
 impl Followed {
-    /// The thread's last event, if the run has ended.
-    async fn end_so_far(&self) -> Result<Option<u64>, StoreError> {
+    async fn end_so_far(&self) -> Result<Option<End>, StoreError> {
         // The run first: what it ended with is then among the thread's events.
-        if !self.has_ended(None).await? {
+        let run = self.postroom.store().run(&self.run_id).await?;
+        let ended = match &run {
+            None => true,
+            Some(run) => match run.run_state() {
+                RunState::Done => true,
+                RunState::Waiting if self.ends == EndsWhere::DoneOrWaiting => {
+                    self.is_left_alone(run).await?
+                }
+                _ => false,
+            },
+        };
+        if !ended {
             return Ok(None);
         }
         let thread = self.postroom.store().thread(&self.thread_id).await?;
-        Ok(Some(thread.map_or(0, |thread| thread.event_seq)))
-    }
-
-    async fn ends_with(&self, event: &Event) -> Result<bool, StoreError> {
-        match event.body {
-            EventBody::RunFinished { .. } => self.has_ended(Some(event)).await,
-            EventBody::RunWaiting { live: false, .. } => self.has_ended(None).await,
-            _ => Ok(false),
-        }
-    }
-
-    /// Whether the run has ended, by this event where one is given: a dead letter that is retried
-    /// lets a run go on that had ended, and end again.
-    async fn has_ended(&self, by: Option<&Event>) -> Result<bool, StoreError> {
-        let Some(run) = self.postroom.store().run(&self.run_id).await? else { return Ok(true) };
-        match run.run_state() {
-            RunState::Done => Ok(by.is_none_or(|event| run.finished_at() == Some(event.at))),
-            RunState::Waiting if self.ends == EndsWhere::DoneOrWaiting => {
-                self.is_left_alone(&run).await
-            }
-            _ => Ok(false),
-        }
+        let seq = thread.map_or(0, |thread| thread.event_seq);
+        let finished_at = run.and_then(|run| run.finished_at());
+        Ok(Some(End { seq, finished_at, was_seen: false }))
     }
 
     /// Whether a waiting run neither holds its executor nor is about to get one.

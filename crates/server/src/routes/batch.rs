@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app::App;
-use crate::extract::{GivenKey, Json, parse_value};
+use crate::extract::{GivenKey, Json, parse_object};
 use crate::problem::{Problem, Result};
 use crate::wire::{SubmissionBody, SubmittedView};
 
@@ -82,7 +82,7 @@ fn read(
     key: Option<&IdempotencyKey>,
     index: usize,
 ) -> Result<(Option<ThreadId>, Submit)> {
-    let body: SubmissionBody = parse_value(run)?;
+    let body: SubmissionBody = parse_object(run)?;
     let key = key.map(|key| IdempotencyKey::parse(&format!("{key}#{index}"))).transpose()?;
     body.into_submit(key, app.postroom().config().mailbox.default_max_attempts)
 }

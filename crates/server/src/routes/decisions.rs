@@ -10,7 +10,7 @@ use postroom_core::ticket::Decision;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::extract::{Json, Path};
+use crate::extract::{JsonList, Path};
 use crate::problem::Result;
 
 pub(super) fn routes() -> Router<App> {
@@ -25,7 +25,7 @@ struct DecidedView {
 async fn decide(
     State(app): State<App>,
     Path(run_id): Path<RunId>,
-    Json(decisions): Json<Vec<Decision>>,
+    JsonList(decisions): JsonList<Decision>,
 ) -> Result<(StatusCode, Answer<DecidedView>)> {
     let decided = app.postroom().decide(&run_id, decisions).await?;
     let delivered = match decided.via {

@@ -59,7 +59,7 @@ async fn ask_live(context: Arc<dyn RunContext>) -> RunOutcome {
     let suspend = Suspend {
         reason: WaitReason::ToolPermission,
         tickets: vec![ticket()],
-        lease: Duration::from_secs(600),
+        lease: Duration::from_mins(10),
     };
     match context.suspend(Step::default(), suspend).await {
         Ok(decisions) => RunOutcome::natural_end(decisions[0].reason.clone()),

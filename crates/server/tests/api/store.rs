@@ -1,7 +1,6 @@
 //! The memory store, with faults on demand.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,22 +23,16 @@ use postroom_stores::memory::MemoryStore;
 pub struct FaultyStore {
     memory: MemoryStore,
     fault: Mutex<Option<StoreError>>,
-    promises: AtomicU64,
 }
 
 impl FaultyStore {
     pub fn new(memory: MemoryStore) -> Self {
-        Self { memory, fault: Mutex::default(), promises: AtomicU64::new(0) }
+        Self { memory, fault: Mutex::default() }
     }
 
     /// From now on every call answers `fault`; with `None`, none does.
     pub fn fails(&self, fault: impl Into<Option<StoreError>>) {
         *self.fault.lock().unwrap() = fault.into();
-    }
-
-    /// How many promises it was asked for.
-    pub fn promises(&self) -> u64 {
-        self.promises.load(Ordering::Relaxed)
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -52,8 +45,6 @@ macro_rules! checked {
         #[async_trait]
         impl MailboxStore for FaultyStore {
             async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
-                let promises = commands.iter().filter(|envelope| envelope.command.is_promise());
-                self.promises.fetch_add(promises.count() as u64, Ordering::Relaxed);
                 match self.check() {
                     Ok(()) => self.memory.apply(commands).await,
                     Err(fault) => commands.iter().map(|_| Err(fault.clone())).collect(),
