@@ -31,7 +31,7 @@ impl Transaction<'_, '_> {
     ) -> Result<ClaimedReady, Fault> {
         let now = self.clock.now();
         let mut candidates = self.ready(&request.except_agents, limit)?;
-        let due = self.due(now, limit + 1)?;
+        let due = self.due(now, limit.saturating_add(1))?;
         let more_due = due.len() > limit;
         candidates.extend(due);
         candidates.sort_unstable_by_key(|candidate| candidate.rank);
@@ -97,7 +97,7 @@ impl Transaction<'_, '_> {
 
     /// How long until the next delayed dispatch is due.
     fn next_due_in(&mut self, now: Timestamp) -> Result<Option<Duration>, Fault> {
-        let values = self.statements.get(Query::NextDue)?;
+        let values = self.statements.get(Query::NextDue)?.with(&now)?;
         let next: Option<Timestamp> = values.one(only)?;
         Ok(next.map(|next| next.since(now)))
     }

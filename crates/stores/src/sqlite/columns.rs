@@ -46,6 +46,7 @@ impl<'s, 'c> Values<'s, 'c> {
 
     /// Carries it out; says how many rows it wrote.
     pub(super) fn execute(self) -> Result<usize, Fault> {
+        debug_assert_eq!(self.given, self.statement.parameter_count());
         Ok(self.statement.raw_execute()?)
     }
 
@@ -62,6 +63,7 @@ impl<'s, 'c> Values<'s, 'c> {
         self,
         read: impl FnOnce(&mut Columns<'_, '_>) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
+        debug_assert_eq!(self.given, self.statement.parameter_count());
         let mut rows = self.statement.raw_query();
         rows.next()?.map(|row| read(&mut Columns::of(row))).transpose()
     }
@@ -84,6 +86,7 @@ impl<'s, 'c> Values<'s, 'c> {
         self,
         mut read: impl FnMut(&mut Columns<'_, '_>) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
+        debug_assert_eq!(self.given, self.statement.parameter_count());
         let mut rows = self.statement.raw_query();
         while let Some(row) = rows.next()? {
             if !read(&mut Columns::of(row))? {
@@ -247,7 +250,14 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8, u32, u64, usize);
+numbers!(u8, u32, u64);
+
+/// How many rows, at most: more than SQLite can count is all of them.
+impl Put for usize {
+    fn put(&self, statement: &mut Statement<'_>, index: usize) -> rusqlite::Result<()> {
+        i64::try_from(*self).unwrap_or(i64::MAX).put(statement, index)
+    }
+}
 
 impl Put for bool {
     fn put(&self, statement: &mut Statement<'_>, index: usize) -> rusqlite::Result<()> {

@@ -116,9 +116,9 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "memory")?;
     // The core keeps the rows consistent; the schema's CHECKs and unique indexes stand behind it.
     connection.pragma_update(None, "foreign_keys", false)?;
-    // Every 16 MiB of log: a page that changes all the time is then written to the database once
+    // Every 32 MiB of log: a page that changes all the time is then written to the database once
     // in thousands of changes, and the two syncs of a checkpoint are spread over as many commits.
-    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
     // A log that a long read has let grow is cut back to this.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     Ok(())
@@ -126,8 +126,11 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Brings the whole log into the database and empties it.
 pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    let busy: bool =
-        connection.pragma_query_value(None, "wal_checkpoint(truncate)", |row| row.get(0))?;
+    let mut busy = false;
+    connection.pragma(None, "wal_checkpoint", "truncate", |row| {
+        busy = row.get(0)?;
+        Ok(())
+    })?;
     if busy {
         let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         return Err(rusqlite::Error::SqliteFailure(error, None));

@@ -62,7 +62,12 @@ pub(super) fn messages(
     limit: usize,
 ) -> Result<Vec<LogMessage>, Fault> {
     let values = statements.get(Query::MessagesRead)?.with(thread_id)?;
-    values.with(&after_seq)?.with(&limit)?.all(decode::log_message)
+    values.with(&place(after_seq))?.with(&limit)?.all(decode::log_message)
+}
+
+/// A place in a log, as SQLite counts; nothing is beyond its last number.
+fn place(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
 /// The messages of runs that have started and are not hidden: those of other runs, then those of
@@ -86,7 +91,7 @@ pub(super) fn events(
     limit: usize,
 ) -> Result<Vec<SharedEvent>, Fault> {
     let values = statements.get(Query::EventsRead)?.with(thread_id)?;
-    values.with(&after_seq)?.with(&limit)?.all(|row| decode::event(row, thread_id))
+    values.with(&place(after_seq))?.with(&limit)?.all(|row| decode::event(row, thread_id))
 }
 
 pub(super) fn pending(

@@ -56,6 +56,18 @@ impl<'c> Session<'c> {
         self.broken
     }
 
+    /// The connection, to look at it between two transactions.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.statements.connection()
+    }
+
+    /// Takes the connection for broken.
+    #[cfg(test)]
+    pub(super) fn give_up(&mut self) {
+        self.broken = true;
+    }
+
     /// Carries all of `units` out in one transaction; if one of them breaks it, each in its own, so
     /// that it fails alone.
     pub(super) fn carry_out(&mut self, units: &[Unit]) -> Vec<Outcome> {
@@ -103,10 +115,7 @@ impl<'c> Session<'c> {
             }
             Failed::AtCommit(fault) => {
                 tracing::error!(?fault, "a commit failed");
-                match fault.nothing_written() {
-                    StoreError::Corrupt { reason } => StoreError::Corrupt { reason },
-                    other => StoreError::Unavailable { reason: other.to_string() },
-                }
+                fault.nothing_written()
             }
         }
     }

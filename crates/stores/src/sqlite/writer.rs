@@ -38,6 +38,8 @@ enum Order {
     Work(Job),
     #[cfg(test)]
     Inspect(Box<dyn FnOnce(&Connection) + Send>),
+    #[cfg(test)]
+    Break,
     Close,
 }
 
@@ -82,6 +84,12 @@ impl Writer {
     #[cfg(test)]
     pub(super) fn inspect(&self, f: impl FnOnce(&Connection) + Send + 'static) {
         let _ = self.orders.send(Order::Inspect(Box::new(f)));
+    }
+
+    /// Has the connection given up, as after a disk error.
+    #[cfg(test)]
+    pub(super) fn break_connection(&self) {
+        let _ = self.orders.send(Order::Break);
     }
 
     /// Has the thread finish what was given to it before, and end; waits for it.
@@ -136,7 +144,7 @@ impl Loop {
                     }
                 },
                 #[cfg(test)]
-                Ok(Order::Inspect(_)) => {}
+                Ok(Order::Inspect(_) | Order::Break) => {}
                 Ok(Order::Close) | Err(_) => return,
             }
         }
@@ -146,7 +154,7 @@ impl Loop {
         let mut session = Session::of(connection, self.clock.clone(), self.ids.clone());
         let mut jobs: Vec<Job> = waiting.into_iter().collect();
         loop {
-            let closing = self.fill(connection, &mut jobs);
+            let closing = self.fill(&mut session, &mut jobs);
             if !jobs.is_empty() {
                 serve_batch(&mut session, &mut jobs);
             }
@@ -161,7 +169,7 @@ impl Loop {
 
     /// Takes all that is there, and waits for it if there is nothing; says whether to end.
     #[cfg_attr(not(test), expect(unused_variables, reason = "only a test looks at it"))]
-    fn fill(&self, connection: &Connection, jobs: &mut Vec<Job>) -> bool {
+    fn fill(&self, session: &mut Session<'_>, jobs: &mut Vec<Job>) -> bool {
         let mut count: usize = jobs.iter().map(|job| job.units.len()).sum();
         while count < BATCH_MAX {
             let order = if jobs.is_empty() {
@@ -179,7 +187,12 @@ impl Loop {
                     jobs.push(job);
                 }
                 #[cfg(test)]
-                Some(Order::Inspect(f)) => f(connection),
+                Some(Order::Inspect(f)) => f(session.connection()),
+                #[cfg(test)]
+                Some(Order::Break) => {
+                    session.give_up();
+                    return false;
+                }
                 Some(Order::Close) | None => return true,
             }
         }

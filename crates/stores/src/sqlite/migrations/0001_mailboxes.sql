@@ -3,7 +3,8 @@
 -- Ids are text as the API shows it. Within the file a thread is a number (thread_no): rows that are
 -- kept by the hundred for each thread are clustered by it, and so are their keys. Times are Unix
 -- milliseconds. What is JSON says so. The CHECKs repeat the core's invariants: it keeps them, they
--- catch a defect before it is written.
+-- catch a defect before it is written. They and the indexes say `a OR b` and never `IN (…)`: for
+-- a list of three words SQLite builds a table in memory at every insert and update.
 --
 -- The order of the columns matters: rows are read in it (decode.rs). First the key, then what never
 -- changes, then what does.
@@ -27,7 +28,9 @@ CREATE TABLE threads (
     pending_position    INTEGER NOT NULL,
     queued              INTEGER NOT NULL CHECK (queued >= 0),
     pending             INTEGER NOT NULL CHECK (pending >= 0),
-    readiness           TEXT    NOT NULL CHECK (readiness IN ('idle', 'busy', 'ready', 'delayed')),
+    readiness           TEXT    NOT NULL CHECK (readiness = 'idle' OR readiness = 'busy'
+                                                OR readiness = 'ready'
+                                                OR readiness = 'delayed'),
     ready_agent         TEXT,
     ready_priority      INTEGER,
     ready_since         INTEGER,
@@ -51,7 +54,9 @@ CREATE TABLE runs (
     run_no              INTEGER PRIMARY KEY,
     thread_no           INTEGER NOT NULL,
     id                  TEXT    NOT NULL UNIQUE,
-    origin              TEXT    NOT NULL CHECK (origin IN ('user', 'a2a', 'internal', 'schedule')),
+    origin              TEXT    NOT NULL CHECK (origin = 'user' OR origin = 'a2a'
+                                                OR origin = 'internal'
+                                                OR origin = 'schedule'),
     parent_run_id       TEXT,
     spec                TEXT,             -- JSON object; NULL: all by default
     created_at          INTEGER NOT NULL,
@@ -59,7 +64,8 @@ CREATE TABLE runs (
     agent_version       TEXT,
     input               TEXT    NOT NULL, -- JSON array of [first, last]
     status              TEXT    NOT NULL
-                        CHECK (status IN ('created', 'running', 'waiting', 'done')),
+                        CHECK (status = 'created' OR status = 'running'
+                               OR status = 'waiting' OR status = 'done'),
     wait_reason         TEXT,
     wait_tasks          TEXT,             -- JSON array of ids; NULL: none
     termination         TEXT,
@@ -69,8 +75,8 @@ CREATE TABLE runs (
     dispatch_id         TEXT,
     tickets             TEXT,             -- JSON array; NULL: none
     ended_tasks         TEXT,             -- JSON array of ids; NULL: none
-    stop_requested      INTEGER NOT NULL CHECK (stop_requested IN (0, 1)),
-    hidden              INTEGER NOT NULL CHECK (hidden IN (0, 1)),
+    stop_requested      INTEGER NOT NULL CHECK (stop_requested = 0 OR stop_requested = 1),
+    hidden              INTEGER NOT NULL CHECK (hidden = 0 OR hidden = 1),
     output              TEXT,
     error               TEXT,
     input_tokens        INTEGER NOT NULL,
@@ -102,9 +108,10 @@ CREATE TABLE dispatches (
     dedupe_key          TEXT,
     epoch               INTEGER NOT NULL,
     status              TEXT    NOT NULL
-                        CHECK (status IN ('queued', 'claimed', 'acked', 'cancelled', 'superseded',
-                                          'dead_letter')),
-    due                 INTEGER CHECK (due IN (0, 1)),
+                        CHECK (status = 'queued' OR status = 'claimed' OR status = 'acked'
+                               OR status = 'cancelled' OR status = 'superseded'
+                               OR status = 'dead_letter'),
+    due                 INTEGER CHECK (due = 0 OR due = 1),
     claim_number        INTEGER,
     claimed_by          TEXT,
     lease_until         INTEGER,
@@ -134,18 +141,18 @@ CREATE TABLE dispatches (
 -- At most one claimed dispatch for each thread, and one unfinished one for each key.
 CREATE UNIQUE INDEX dispatches_claimed ON dispatches (thread_no) WHERE status = 'claimed';
 CREATE UNIQUE INDEX dispatches_keyed ON dispatches (thread_no, dedupe_key)
-    WHERE dedupe_key IS NOT NULL AND status IN ('queued', 'claimed');
+    WHERE dedupe_key IS NOT NULL AND (status = 'queued' OR status = 'claimed');
 -- A thread's queue: what is due, in its order; what is not, by its time.
 CREATE INDEX dispatches_due ON dispatches (thread_no, priority, ordinal) WHERE due = 1;
 CREATE INDEX dispatches_delayed ON dispatches (thread_no, available_at, ordinal) WHERE due = 0;
 CREATE INDEX dispatches_leased ON dispatches (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX dispatches_of_thread ON dispatches (thread_no);
 CREATE INDEX dispatches_unfinished ON dispatches (dispatch_no)
-    WHERE status IN ('queued', 'claimed');
+    WHERE status = 'queued' OR status = 'claimed';
 CREATE INDEX dispatches_failed ON dispatches (dispatch_no)
-    WHERE status IN ('cancelled', 'superseded', 'dead_letter');
+    WHERE status <> 'queued' AND status <> 'claimed' AND status <> 'acked';
 CREATE INDEX dispatches_terminal ON dispatches (updated_at)
-    WHERE status IN ('acked', 'cancelled', 'superseded', 'dead_letter');
+    WHERE status <> 'queued' AND status <> 'claimed';
 
 CREATE TABLE messages (
     thread_no           INTEGER NOT NULL,
@@ -153,14 +160,17 @@ CREATE TABLE messages (
     run_id              TEXT    NOT NULL,
     created_at          INTEGER NOT NULL,
     message_id          TEXT    NOT NULL,
-    role                TEXT    NOT NULL CHECK (role IN ('user', 'assistant', 'system', 'tool')),
-    visibility          TEXT    NOT NULL CHECK (visibility IN ('all', 'internal')),
+    role                TEXT    NOT NULL CHECK (role = 'user' OR role = 'assistant'
+                                                OR role = 'system' OR role = 'tool'),
+    visibility          TEXT    NOT NULL CHECK (visibility = 'all'
+                                                OR visibility = 'internal'),
     text                TEXT,             -- the content, where it is one text
     blocks              TEXT,             -- JSON array: the content, where it is not
     tool_calls          TEXT,             -- JSON array; NULL: none
     metadata            TEXT,             -- JSON object; NULL: empty
     PRIMARY KEY (thread_no, seq),
-    UNIQUE (thread_no, message_id),
+    -- The id first: those that we make grow, so that they all go to the same page of the index.
+    UNIQUE (message_id, thread_no),
     CHECK ((text IS NULL) <> (blocks IS NULL))
 ) STRICT, WITHOUT ROWID;
 
@@ -168,14 +178,17 @@ CREATE TABLE pending (
     thread_no           INTEGER NOT NULL,
     position            INTEGER NOT NULL,
     boundary            TEXT    NOT NULL
-                        CHECK (boundary IN ('next_step', 'on_natural_end', 'new_run')),
-    granularity         TEXT    NOT NULL CHECK (granularity IN ('one', 'batch')),
-    barrier             INTEGER NOT NULL CHECK (barrier IN (0, 1)),
+                        CHECK (boundary = 'next_step' OR boundary = 'on_natural_end'
+                               OR boundary = 'new_run'),
+    granularity         TEXT    NOT NULL CHECK (granularity = 'one' OR granularity = 'batch'),
+    barrier             INTEGER NOT NULL CHECK (barrier = 0 OR barrier = 1),
     target_run_id       TEXT,
     created_at          INTEGER NOT NULL,
     message_id          TEXT    NOT NULL,
-    role                TEXT    NOT NULL CHECK (role IN ('user', 'assistant', 'system', 'tool')),
-    visibility          TEXT    NOT NULL CHECK (visibility IN ('all', 'internal')),
+    role                TEXT    NOT NULL CHECK (role = 'user' OR role = 'assistant'
+                                                OR role = 'system' OR role = 'tool'),
+    visibility          TEXT    NOT NULL CHECK (visibility = 'all'
+                                                OR visibility = 'internal'),
     text                TEXT,             -- as in messages
     blocks              TEXT,
     tool_calls          TEXT,

@@ -14,7 +14,7 @@ SELECT * FROM dispatches INDEXED BY dispatches_delayed WHERE due = 0 AND thread_
 
 -- name: key_holder
 SELECT id FROM dispatches
-WHERE thread_no = ?1 AND dedupe_key = ?2 AND status IN ('queued', 'claimed');
+WHERE thread_no = ?1 AND dedupe_key = ?2 AND (status = 'queued' OR status = 'claimed');
 
 -- name: dispatch_insert
 INSERT INTO dispatches (
@@ -44,7 +44,7 @@ DELETE FROM dispatches WHERE thread_no = ?1 RETURNING status;
 -- name: dispatches_purge
 DELETE FROM dispatches WHERE dispatch_no IN (
     SELECT dispatch_no FROM dispatches
-    WHERE status IN ('acked', 'cancelled', 'superseded', 'dead_letter') AND updated_at < ?1
+    WHERE status <> 'queued' AND status <> 'claimed' AND updated_at < ?1
     ORDER BY updated_at
     LIMIT ?2
 ) RETURNING status;
@@ -66,11 +66,11 @@ ORDER BY d.dispatch_no DESC;
 -- name: dispatches_unfinished
 SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_unfinished
 CROSS JOIN threads AS t ON t.thread_no = d.thread_no
-WHERE d.status IN ('queued', 'claimed') AND d.dispatch_no < ?1
+WHERE (d.status = 'queued' OR d.status = 'claimed') AND d.dispatch_no < ?1
 ORDER BY d.dispatch_no DESC;
 
 -- name: dispatches_failed
 SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_failed
 CROSS JOIN threads AS t ON t.thread_no = d.thread_no
-WHERE d.status IN ('cancelled', 'superseded', 'dead_letter') AND d.dispatch_no < ?1
+WHERE d.status <> 'queued' AND d.status <> 'claimed' AND d.status <> 'acked' AND d.dispatch_no < ?1
 ORDER BY d.dispatch_no DESC;

@@ -46,7 +46,7 @@ async fn the_connection_is_set_up() {
         (mode, number("foreign_keys"), number("mmap_size"), number("wal_autocheckpoint"))
     })
     .await;
-    assert_eq!(settings, ("wal".to_owned(), 0, 0, 4096));
+    assert_eq!(settings, ("wal".to_owned(), 0, 0, 8192));
 }
 
 #[tokio::test]
@@ -58,4 +58,52 @@ async fn a_read_sees_what_was_answered_before() {
         apply(&store, submit(&text, "hello")).await.unwrap();
         assert!(store.thread(&thread_id(&text)).await.unwrap().is_some());
     }
+}
+
+#[tokio::test]
+async fn a_database_opened_anew_has_its_log_taken_in() {
+    let place = Place::new();
+    let store = place.open();
+    apply(&store, submit("t", "hello")).await.unwrap();
+    let log = place.0.join("mail.db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+    drop(open::again(&place.path()).unwrap());
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+    // And the writer, which did not know, goes on.
+    apply(&store, submit("t", "again")).await.unwrap();
+    assert_eq!(store.messages(&thread_id("t"), 0, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_closed_database_needs_no_log_though_somebody_looks_at_it() {
+    let place = Place::new();
+    let store = place.open();
+    apply(&store, submit("t", "hello")).await.unwrap();
+    let somebody = open::reader(&place.path()).unwrap();
+    let count = |connection: &Connection| -> i64 {
+        connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count(&somebody), 1);
+    drop(store);
+    assert_eq!(std::fs::metadata(place.0.join("mail.db-wal")).unwrap().len(), 0);
+    assert_eq!(count(&somebody), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_connection_opens_it_anew() {
+    let place = Place::new();
+    let store = place.open();
+    apply(&store, submit("t", "hello")).await.unwrap();
+    inspect(&store, |connection| {
+        let trap = "CREATE TEMP TRIGGER trap BEFORE INSERT ON messages WHEN new.text = 'boom' \
+                    BEGIN SELECT raise(ABORT, 'trapped'); END";
+        connection.execute_batch(trap).unwrap();
+    })
+    .await;
+    assert!(apply(&store, submit("t", "boom")).await.is_err());
+    store.writer.break_connection();
+    // The trap was the old connection's.
+    apply(&store, submit("t", "boom")).await.unwrap();
+    assert_eq!(store.messages(&thread_id("t"), 0, 10).await.unwrap().len(), 2);
+    assert_eq!(level(&store).await, FULL);
 }
