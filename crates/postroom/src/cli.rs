@@ -1,0 +1,85 @@
+//! The command line.
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::commands::{
+    agents, completions, dead_letters, dispatches, migrate, runs, send, serve, tail, threads,
+};
+
+/// A durable mailbox for AI agents.
+///
+/// Without a command it starts the server, as `postroom serve` does.
+#[derive(Debug, Parser)]
+#[command(name = "postroom", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(serve::Args),
+    /// Send a message and watch the answer
+    Send(send::Args),
+    /// Conversations: list, show, messages
+    Threads(threads::Args),
+    /// Runs: list, show, cancel, wait, tail, decide
+    Runs(runs::Args),
+    /// Deliveries of runs: list, show
+    Dispatches(dispatches::Args),
+    /// Agents that runs can be given to: list, show
+    Agents(agents::Args),
+    /// Deliveries that were given up: list, retry, purge
+    DeadLetters(dead_letters::Args),
+    /// Watch events as they happen
+    Tail(tail::Args),
+    /// Bring the database to this version
+    Migrate(migrate::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// The command was used wrongly: exit status 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+impl Cli {
+    /// Carries the command out.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(args) => serve::run(args),
+            Command::Send(args) => block_on(send::run(args)),
+            Command::Threads(args) => block_on(threads::run(args)),
+            Command::Runs(args) => block_on(runs::run(args)),
+            Command::Dispatches(args) => block_on(dispatches::run(args)),
+            Command::Agents(args) => block_on(agents::run(args)),
+            Command::DeadLetters(args) => block_on(dead_letters::run(args)),
+            Command::Tail(args) => block_on(tail::run(args)),
+            Command::Migrate(args) => migrate::run(&args),
+            Command::Completions(args) => completions::run(&args, &mut Self::command()),
+        }
+    }
+}
+
+/// Runs a client's command: one thread is plenty.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(command);
+    // A read from the terminal may still be under way, and nothing ends that.
+    runtime.shutdown_background();
+    code
+}

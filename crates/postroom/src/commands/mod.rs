@@ -1,0 +1,14 @@
+//! The commands, a file each.
+
+pub mod agents;
+pub mod completions;
+pub mod dead_letters;
+pub mod dispatches;
+mod list;
+pub mod migrate;
+pub mod runs;
+pub mod send;
+pub mod serve;
+pub mod tail;
+pub mod threads;
+mod watch;

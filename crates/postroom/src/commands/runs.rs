@@ -1,0 +1,183 @@
+//! `postroom runs`
+
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Subcommand};
+use postroom_core::ports::IdSource;
+use postroom_stores::system::SystemIds;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+use super::list::{Columns, ListArgs, list, show_one};
+use super::watch::{Ended, Watch, WatchArgs};
+use crate::client::{Client, Connection};
+use crate::output::{Ages, note, plain};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List runs, newest first
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        /// Only those in this state
+        #[arg(long, value_parser = ["created", "running", "waiting", "done"])]
+        status: Option<String>,
+        /// Only those of this thread
+        #[arg(long, short)]
+        thread: Option<String>,
+        /// Only those of this agent
+        #[arg(long, short)]
+        agent: Option<String>,
+    },
+    /// Show a run
+    Show {
+        /// The run's id
+        run: String,
+    },
+    /// Stop a run
+    Cancel {
+        /// The run's id
+        run: String,
+    },
+    /// Wait until a run has ended, or waits for somebody
+    Wait {
+        /// The run's id
+        run: String,
+        /// How many seconds at most
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Watch a run from its first event to its last
+    Tail {
+        /// The run's id
+        run: String,
+        #[command(flatten)]
+        watch: WatchArgs,
+    },
+    /// Decide about a tool call that waits for a person
+    #[command(group = ArgGroup::new("decision").required(true))]
+    Decide {
+        /// The run's id
+        run: String,
+        /// The tool call's id, as `runs show` tells it
+        tool_call: String,
+        /// Let it happen
+        #[arg(long, group = "decision")]
+        approve: bool,
+        /// Don't
+        #[arg(long, group = "decision")]
+        deny: bool,
+        /// Why, for the model and the log
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+const COLUMNS: Columns = Columns {
+    headings: &["RUN", "STATUS", "ENDED", "AGENT", "THREAD", "CREATED", "OUTPUT"],
+    row: |run, ages: Ages| {
+        let outcome = match (&run["output"], &run["error"]) {
+            (Value::Null, error) => plain(error),
+            (output, _) => plain(output),
+        };
+        vec![
+            plain(&run["run_id"]),
+            plain(&run["status"]),
+            plain(&run["termination"]["type"]),
+            plain(&run["agent_id"]),
+            plain(&run["thread_id"]),
+            ages.of(&run["created_at"]),
+            outcome,
+        ]
+    },
+};
+
+/// Carries it out.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&args.connection)?;
+    match args.command {
+        Command::List { list: how, status, thread, agent } => {
+            let mut query = Vec::new();
+            query.extend(status.map(|status| ("status", status)));
+            query.extend(thread.map(|thread| ("thread_id", thread)));
+            query.extend(agent.map(|agent| ("agent_id", agent)));
+            list(&client, &["runs"], &query, &how, args.json, &COLUMNS).await
+        }
+        Command::Show { run } => show_one(&client.get(&["runs", &run], &[]).await?, args.json),
+        Command::Cancel { run } => {
+            let answer = client.post(&["runs", &run, "cancel"], &json!({})).await?;
+            show_one(&answer, args.json)
+        }
+        Command::Wait { run, timeout } => wait(&client, &run, timeout, args.json).await,
+        Command::Tail { run, watch } => {
+            let mut watch = Watch::new(&client, &run, &watch);
+            if args.json {
+                watch = watch.in_json();
+            }
+            Ok(watch.until_end().await?.report())
+        }
+        Command::Decide { run, tool_call, approve, reason, .. } => {
+            let decision = decision(&tool_call, approve, reason);
+            let answer = client.post(&["runs", &run, "decisions"], &decision).await?;
+            show_one(&answer, args.json)
+        }
+    }
+}
+
+/// A decision as the API takes it; named, so that it counts once however often it is sent.
+pub fn decision(tool_call: &str, approve: bool, reason: Option<String>) -> Value {
+    let mut decision = json!({
+        "decision_id": SystemIds::new().new_uuid().to_string(),
+        "tool_call_id": tool_call,
+        "action": if approve { "resume" } else { "cancel" },
+    });
+    if let Some(reason) = reason {
+        decision["reason"] = reason.into();
+    }
+    json!([decision])
+}
+
+/// How long one request waits: shorter than the client's patience with a silent server.
+const WAIT_ONCE: Duration = Duration::from_secs(30);
+
+async fn wait(
+    client: &Client,
+    run: &str,
+    timeout: Option<u64>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let deadline = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    loop {
+        let left = deadline.map_or(WAIT_ONCE, |at| at.saturating_duration_since(Instant::now()));
+        let query = [("timeout_ms", left.min(WAIT_ONCE).as_millis().to_string())];
+        let answer = client.get(&["runs", run, "wait"], &query).await?;
+        match answer["status"].as_str() {
+            Some("done") => {
+                show_one(&answer, json)?;
+                return Ok(Ended::of_run(&answer).report());
+            }
+            Some("waiting") => {
+                show_one(&answer, json)?;
+                note("the run waits for somebody");
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ if deadline.is_some_and(|at| Instant::now() >= at) => {
+                show_one(&answer, json)?;
+                note("the time is over, and the run goes on");
+                return Ok(ExitCode::FAILURE);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The log: on standard error, so that standard output is for what was asked.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+/// Begins to log what `RUST_LOG` asks for, or all that is of interest.
+pub(super) fn start() -> anyhow::Result<()> {
+    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
+    let wanted = wanted.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(wanted)
+        .with_context(|| format!("environment variable RUST_LOG: `{wanted}` can't be read"))?;
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .init();
+    Ok(())
+}

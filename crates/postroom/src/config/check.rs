@@ -1,0 +1,97 @@
+//! What the types can't say: values that don't work together, or not in this version.
+
+use std::path::PathBuf;
+
+use super::{Invalid, Loaded, StoreUrl};
+
+impl Loaded {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        self.store_url()?;
+        self.check_listen()?;
+        self.check_numbers()?;
+        if self.config.signals.nats_url.is_some() {
+            return Err(self.invalid(
+                "signals.nats_url",
+                "NATS is not in this version: take it out; one node needs no signals from outside",
+            ));
+        }
+        if let Some(name) = self.config.mcp.keys().next() {
+            return Err(self.invalid(
+                &format!("mcp.{name}"),
+                "MCP servers are not in this version: take the section out",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where the store is.
+    ///
+    /// # Errors
+    /// Where the URL is of no store, or of one that comes with a later version.
+    pub fn store_url(&self) -> Result<StoreUrl, Invalid> {
+        let url = self.config.store.url.trim();
+        let fail = |problem: &str| Err(self.invalid("store.url", problem));
+        if url == "memory:" || url == "memory" || url == "memory://" {
+            return Ok(StoreUrl::Memory);
+        }
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            return fail(
+                "PostgreSQL comes with a later version: use sqlite://PATH, or memory: to try out",
+            );
+        }
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return fail("write sqlite://PATH (such as sqlite://postroom.db) or memory:");
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path == ":memory:" {
+            return fail("write memory: for a store in memory");
+        }
+        if path.contains('?') {
+            return fail("options after `?` are not known: write sqlite://PATH alone");
+        }
+        if path.is_empty() || path.ends_with('/') {
+            return fail("the file is missing: write sqlite://PATH, such as sqlite://postroom.db");
+        }
+        Ok(StoreUrl::Sqlite(PathBuf::from(path)))
+    }
+
+    fn check_listen(&self) -> Result<(), Invalid> {
+        let listen = &self.config.server.listen;
+        let port = listen.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        match port {
+            Some((host, Ok(_))) if !host.is_empty() => Ok(()),
+            _ => {
+                let problem = format!("`{listen}` is not HOST:PORT, such as 127.0.0.1:8321");
+                Err(self.invalid("server.listen", problem))
+            }
+        }
+    }
+
+    fn check_numbers(&self) -> Result<(), Invalid> {
+        self.service().validate().map_err(|error| {
+            // The service names its own keys without their section.
+            let key = match error.key {
+                key if key.contains('.') => key.to_owned(),
+                key => format!("mailbox.{key}"),
+            };
+            self.invalid(&key, format!("{} does not work: {}", error.value, error.rule))
+        })
+    }
+
+    /// The service's part of the configuration.
+    pub fn service(&self) -> postroom_service::Config {
+        postroom_service::Config {
+            limits: self.config.limits.clone(),
+            mailbox: self.config.mailbox.clone(),
+        }
+    }
+
+    /// Says where a thing is that the agent registry found wrong: its errors begin with the key.
+    pub fn locate(&self, error: &postroom_agent::ConfigError) -> Invalid {
+        let text = error.to_string();
+        match text.split_once(": ") {
+            Some((key, problem)) => self.invalid(key, problem),
+            None => Invalid::new(None, None, text),
+        }
+    }
+}

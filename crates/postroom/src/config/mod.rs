@@ -1,0 +1,199 @@
+//! The configuration: flags over environment over `postroom.toml` over defaults.
+//!
+//! All layers are merged into one table that remembers where each value came from, and the table is
+//! read once into [`Config`]. So every error, of whatever layer, can name its place.
+
+mod check;
+mod layers;
+mod print;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use postroom_agent::{AgentConfig, ModelConfig};
+use postroom_service::config::{Limits, Mailbox};
+use serde::{Deserialize, Serialize};
+
+use layers::Layers;
+pub use layers::Origin;
+pub use secrets::without_secrets;
+
+/// All settings with their defaults and an explanation of each, as a configuration file.
+pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
+
+/// The file that is read where `--config` names none.
+const USUAL_FILE: &str = "postroom.toml";
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the API is served.
+    pub server: Server,
+    /// Where mailboxes are kept.
+    pub store: Store,
+    /// How nodes wake each other.
+    pub signals: Signals,
+    /// How much at once.
+    pub limits: Limits,
+    /// How long, how often, how many times.
+    pub mailbox: Mailbox,
+    /// Models by the names that agents use for them.
+    pub models: BTreeMap<String, ModelConfig>,
+    /// Agents by their ids.
+    pub agents: BTreeMap<String, AgentConfig>,
+    /// Tool servers. Not in this version: read so that the error can say so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp: BTreeMap<String, toml::Value>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// `HOST:PORT`; port 0 takes a free one.
+    pub listen: String,
+    /// Serve everybody who can reach the address, although there are no keys.
+    pub insecure_no_keys: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8321".to_owned(), insecure_no_keys: false }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite://PATH` or `memory:`.
+    pub url: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite://postroom.db".to_owned() }
+    }
+}
+
+/// `[signals]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signals {
+    /// Not in this version: read so that the error can say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nats_url: Option<String>,
+}
+
+/// Where a mailbox store is, as its URL says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// In this process, and gone with it.
+    Memory,
+    /// In this file.
+    Sqlite(PathBuf),
+}
+
+/// The flags that stand over everything else.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Flags {
+    /// The configuration file [default: ./postroom.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where mailboxes are kept: `sqlite://PATH` or `memory:` [default: <sqlite://postroom.db>]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Any setting by its name, such as `limits.drain_ms=1000`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Something in the configuration that can't be used.
+#[derive(Debug)]
+pub struct Invalid {
+    place: Option<Origin>,
+    key: Option<String>,
+    problem: String,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl Invalid {
+    fn new(place: Option<Origin>, key: Option<String>, problem: impl Into<String>) -> Self {
+        Self { place, key, problem: problem.into() }
+    }
+}
+
+/// A configuration, and where each value of it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    layers: Layers,
+}
+
+impl Loaded {
+    /// Reads the file, the environment and the flags, and checks what they come to.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the place of the first thing that can't be used.
+    pub fn read(flags: &Flags, more: &[(&str, &str, String)]) -> Result<Self, Invalid> {
+        let mut layers = Layers::default();
+        if let Some((path, text)) = file(flags.config.as_deref())? {
+            layers.add_file(&path, &text)?;
+        }
+        layers.add_environment(std::env::vars_os())?;
+        for setting in &flags.set {
+            layers.add_setting(setting)?;
+        }
+        if let Some(url) = &flags.store {
+            layers.add_flag("--store", "store.url", url);
+        }
+        for (flag, key, value) in more {
+            layers.add_flag(flag, key, value);
+        }
+        Self::of(layers)
+    }
+
+    fn of(layers: Layers) -> Result<Self, Invalid> {
+        let loaded = Self { config: layers.read()?, layers };
+        loaded.check()?;
+        Ok(loaded)
+    }
+
+    /// An error about the value at `key`, with its place.
+    pub fn invalid(&self, key: &str, problem: impl Into<String>) -> Invalid {
+        Invalid::new(self.layers.origin(key).cloned(), Some(key.to_owned()), problem)
+    }
+}
+
+/// The configuration file's text; `None` where there is no file and none was asked for.
+fn file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Invalid> {
+    let path = named.unwrap_or(Path::new(USUAL_FILE)).to_owned();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some((path, text))),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let problem = format!("the configuration can't be read: {error}");
+            Err(Invalid::new(Some(Origin::File { path, line: None }), None, problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
