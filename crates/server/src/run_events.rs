@@ -8,6 +8,8 @@ use postroom_core::run::{Run, RunState};
 use postroom_core::time::Timestamp;
 use postroom_service::{EventStream, Postroom};
 
+use crate::run_start::event_before;
+
 /// Where a run's stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndsWhere {
@@ -69,6 +71,7 @@ impl Follower {
     async fn next(&mut self) -> Result<Option<SharedEvent>, StoreError> {
         if !self.has_begun {
             self.has_begun = true;
+            self.skip_what_came_before().await?;
             // A run that has ended already shows what there is; no more is waited for.
             self.end = self.run.end_so_far().await?;
         }
@@ -88,6 +91,18 @@ impl Follower {
                 return Ok(None);
             }
         }
+    }
+
+    /// Whoever wants all of the run need not read all of the thread.
+    async fn skip_what_came_before(&mut self) -> Result<(), StoreError> {
+        let Followed { postroom, thread_id, run_id, .. } = &self.run;
+        if self.last > 0 {
+            return Ok(());
+        }
+        let Some(run) = postroom.store().run(run_id).await? else { return Ok(()) };
+        self.last = event_before(&**postroom.store(), &run).await?;
+        self.events = postroom.events(thread_id, self.last);
+        Ok(())
     }
 
     async fn look_for_the_end(&mut self, event: &Event) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json as Answer, Router};
-use postroom_core::event::SharedEvent;
+use postroom_core::event::{EventBody, SharedEvent};
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::run::Run;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::extract::{LastEventId, Path, Query, WantsStream};
 use crate::problem::Result;
 use crate::run_events::{EndsWhere, run_events};
+use crate::run_start::event_before;
 use crate::sse;
 use crate::wire::{EventView, PageView};
 
@@ -100,18 +101,28 @@ async fn page_of_run(
     mut after: u64,
     limit: Limit,
 ) -> Result<PageView<SharedEvent>> {
+    let store = app.postroom().store();
+    if after == 0 {
+        after = event_before(&**store, run).await?;
+    }
     let mut items = Vec::new();
     let mut looked_through = 0;
+    let mut end_was_seen = false;
     loop {
-        let events = app.postroom().store().events(&run.thread_id, after, READ_AT_ONCE).await?;
+        let events = store.events(&run.thread_id, after, READ_AT_ONCE).await?;
         let is_last = events.len() < READ_AT_ONCE;
         looked_through += events.len();
         for event in events {
             if items.len() == limit.get() {
                 return Ok(PageView { items, next_cursor: Some(after.to_string()) });
             }
+            if end_was_seen && Some(event.at) > run.finished_at() {
+                return Ok(PageView { items, next_cursor: None });
+            }
             after = event.seq;
             if event.run_id.as_ref() == Some(&run.id) {
+                let finishes = matches!(event.body, EventBody::RunFinished { .. });
+                end_was_seen |= finishes && Some(event.at) == run.finished_at();
                 items.push(event);
             }
         }

@@ -168,3 +168,33 @@ async fn wrong_places_to_begin_are_refused() {
     house.get("/v1/threads/none/events").await.problem(404, "unknown_thread");
     house.get("/v1/runs/none/events").await.problem(404, "unknown_run");
 }
+
+#[tokio::test]
+async fn a_run_in_the_middle_of_a_long_thread_is_shown_whole() {
+    let house = House::open().await;
+    let mut runs = Vec::new();
+    for _ in 0..150 {
+        runs.push(id(&house.run("t", "talk").await, "run_id"));
+    }
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let after = all.len();
+        let page =
+            house.get(&format!("/v1/threads/t/events?limit=1000&after={after}")).await.ok(200);
+        all.extend(page["items"].as_array().unwrap().iter().cloned());
+        if page["next_cursor"].is_null() {
+            break;
+        }
+    }
+    assert!(all.len() > 1_000, "long enough to be searched: {}", all.len());
+    for run_id in [&runs[0], &runs[1], &runs[75], &runs[149]] {
+        let of_run: Vec<Value> =
+            all.iter().filter(|event| event["run_id"] == run_id.as_str()).cloned().collect();
+        let path = format!("/v1/runs/{run_id}/events");
+        let page = house.get(&path).await.ok(200);
+        assert_eq!(page, json!({"items": of_run, "next_cursor": null}));
+        let frames = house.follow(&path).await.rest().await;
+        let streamed: Vec<Value> = frames.into_iter().map(|frame| frame.data).collect();
+        assert_eq!(streamed, of_run);
+    }
+}
