@@ -116,17 +116,12 @@ pub(super) fn dispatches(
     limit: usize,
     below: Below,
 ) -> Result<Page<Dispatch>, Fault> {
-    let all_in = |states: &[DispatchState]| {
-        !filter.states.is_empty() && filter.states.iter().all(|state| states.contains(state))
-    };
-    let unfinished = [DispatchState::Queued, DispatchState::Claimed];
-    let failed = [DispatchState::Cancelled, DispatchState::Superseded, DispatchState::DeadLetter];
+    // Nearly all dispatches are acked: what is not has an index of its own.
+    let unacked = !filter.states.is_empty() && !filter.states.contains(&DispatchState::Acked);
     let values = if let Some(thread_id) = &filter.thread_id {
         statements.get(Query::DispatchesOfThread)?.with(&below.0)?.with(thread_id)?
-    } else if all_in(&unfinished) {
-        statements.get(Query::DispatchesUnfinished)?.with(&below.0)?
-    } else if all_in(&failed) {
-        statements.get(Query::DispatchesFailed)?.with(&below.0)?
+    } else if unacked {
+        statements.get(Query::DispatchesUnacked)?.with(&below.0)?
     } else {
         statements.get(Query::DispatchesNewest)?.with(&below.0)?
     };

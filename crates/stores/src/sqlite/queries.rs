@@ -81,8 +81,7 @@ queries! {
     DispatchRead = "dispatch_read",
     DispatchesNewest = "dispatches_newest",
     DispatchesOfThread = "dispatches_of_thread",
-    DispatchesUnfinished = "dispatches_unfinished",
-    DispatchesFailed = "dispatches_failed",
+    DispatchesUnacked = "dispatches_unacked",
 
     MessagesRange = "messages_range",
     MessageRun = "message_run",

@@ -94,7 +94,6 @@ CREATE INDEX runs_of_thread ON runs (thread_no);
 CREATE INDEX runs_of_agent ON runs (agent_id);
 CREATE INDEX runs_of_parent ON runs (parent_run_id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX runs_unfinished ON runs (status) WHERE status <> 'done';
-CREATE INDEX runs_waiting_for_tasks ON runs (run_no) WHERE wait_reason = 'background_tasks';
 
 CREATE TABLE dispatches (
     dispatch_no         INTEGER PRIMARY KEY,
@@ -147,10 +146,7 @@ CREATE INDEX dispatches_due ON dispatches (thread_no, priority, ordinal) WHERE d
 CREATE INDEX dispatches_delayed ON dispatches (thread_no, available_at, ordinal) WHERE due = 0;
 CREATE INDEX dispatches_leased ON dispatches (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX dispatches_of_thread ON dispatches (thread_no);
-CREATE INDEX dispatches_unfinished ON dispatches (dispatch_no)
-    WHERE status = 'queued' OR status = 'claimed';
-CREATE INDEX dispatches_failed ON dispatches (dispatch_no)
-    WHERE status <> 'queued' AND status <> 'claimed' AND status <> 'acked';
+CREATE INDEX dispatches_unacked ON dispatches (dispatch_no) WHERE status <> 'acked';
 CREATE INDEX dispatches_terminal ON dispatches (updated_at)
     WHERE status <> 'queued' AND status <> 'claimed';
 

@@ -63,14 +63,8 @@ SELECT t.id, d.* FROM dispatches AS d CROSS JOIN threads AS t ON t.thread_no = d
 WHERE d.thread_no = (SELECT thread_no FROM threads WHERE id = ?2) AND d.dispatch_no < ?1
 ORDER BY d.dispatch_no DESC;
 
--- name: dispatches_unfinished
-SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_unfinished
+-- name: dispatches_unacked
+SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_unacked
 CROSS JOIN threads AS t ON t.thread_no = d.thread_no
-WHERE (d.status = 'queued' OR d.status = 'claimed') AND d.dispatch_no < ?1
-ORDER BY d.dispatch_no DESC;
-
--- name: dispatches_failed
-SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_failed
-CROSS JOIN threads AS t ON t.thread_no = d.thread_no
-WHERE d.status <> 'queued' AND d.status <> 'claimed' AND d.status <> 'acked' AND d.dispatch_no < ?1
+WHERE d.status <> 'acked' AND d.dispatch_no < ?1
 ORDER BY d.dispatch_no DESC;

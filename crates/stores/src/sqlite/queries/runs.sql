@@ -56,10 +56,10 @@ SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.threa
 WHERE r.status = ?2 AND r.status <> 'done' AND r.run_no < ?1
 ORDER BY r.run_no DESC;
 
+-- Passes over runs that wait for something else: it is asked once, when the service starts.
 -- name: runs_waiting_for_tasks
-SELECT t.id, r.* FROM runs AS r INDEXED BY runs_waiting_for_tasks
-CROSS JOIN threads AS t ON t.thread_no = r.thread_no
-WHERE r.wait_reason = 'background_tasks'
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.status = 'waiting' AND r.status <> 'done' AND r.wait_reason = 'background_tasks'
   AND r.run_no > coalesce((SELECT run_no FROM runs WHERE id = ?1), 0)
 ORDER BY r.run_no
 LIMIT ?2;

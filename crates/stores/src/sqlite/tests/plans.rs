@@ -42,8 +42,7 @@ fn the_hot_statements_use_the_indexes_that_were_made_for_them() {
         (Query::KeyHolder, "dispatches_keyed"),
         (Query::DispatchesPurge, "dispatches_terminal"),
         (Query::DispatchesOfThread, "dispatches_of_thread"),
-        (Query::DispatchesUnfinished, "dispatches_unfinished"),
-        (Query::DispatchesFailed, "dispatches_failed"),
+        (Query::DispatchesUnacked, "dispatches_unacked"),
         (Query::LeasedThreads, "dispatches_leased"),
         (Query::ReadyAgent, "threads_ready"),
         (Query::ReadyThreads, "threads_ready"),
@@ -54,7 +53,7 @@ fn the_hot_statements_use_the_indexes_that_were_made_for_them() {
         (Query::RunsOfAgent, "runs_of_agent"),
         (Query::RunsOfParent, "runs_of_parent"),
         (Query::RunsUnfinished, "runs_unfinished"),
-        (Query::RunsWaitingForTasks, "runs_waiting_for_tasks"),
+        (Query::RunsWaitingForTasks, "runs_unfinished"),
         (Query::SubmissionsPurge, "submissions_by_age"),
     ] {
         let steps = plan(&connection, query);
