@@ -29,6 +29,7 @@ pub(crate) fn start(node: &Arc<Node>, thread_id: ThreadId, run_id: RunId, task: 
     node.spawn(async move {
         let stop = this.lifecycle.stops().all;
         let message = tokio::select! {
+            biased;
             ended = AssertUnwindSafe(task).catch_unwind() => ended.unwrap_or_else(|panic| {
                 tracing::error!(task = %id, panic = said(panic.as_ref()), "a background task panicked");
                 None

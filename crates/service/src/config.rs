@@ -154,6 +154,17 @@ pub struct InvalidConfig {
     pub rule: &'static str,
 }
 
+/// Where zero has a meaning: at once, or not at all.
+const MAY_BE_ZERO: [&str; 7] = [
+    "lease_margin_ms",
+    "gc_ttl_ms",
+    "default_retry_delay_ms",
+    "max_retry_delay_ms",
+    "cancel_wait_ms",
+    "cancel_grace_ms",
+    "delta_flush_ms",
+];
+
 impl Config {
     /// Checks the numbers against each other.
     ///
@@ -165,16 +176,6 @@ impl Config {
         if self.limits.max_concurrent_runs == 0 {
             return fail("limits.max_concurrent_runs", 0, "it must be at least 1");
         }
-        // Zero is a meaning only where "at once" is one.
-        const MAY_BE_ZERO: [&str; 7] = [
-            "lease_margin_ms",
-            "gc_ttl_ms",
-            "default_retry_delay_ms",
-            "max_retry_delay_ms",
-            "cancel_wait_ms",
-            "cancel_grace_ms",
-            "delta_flush_ms",
-        ];
         if let Some((key, value)) =
             self.mailbox.times_ms().find(|(key, ms)| *ms == 0 && !MAY_BE_ZERO.contains(key))
         {

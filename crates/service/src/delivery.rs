@@ -63,6 +63,11 @@ async fn run(execution: &Arc<Execution>, activation: Activation) -> End {
     if let Some(CancelReason::Shutdown) = execution.stop.reason() {
         return End::GaveUp;
     }
+    // The answer to the claim may have taken so long that the lease is over.
+    if execution.deadline() <= Instant::now() {
+        execution.stop.raise(CancelReason::LeaseLost);
+        return End::Lost;
+    }
     let node = &execution.node;
     let context: Arc<dyn RunContext> = execution.clone();
     let attempt = async { node.executor.run(activation, context).await };

@@ -32,6 +32,7 @@ pub(crate) async fn dispatch(node: Arc<Node>, stop: CancellationToken) {
                 }
                 node.ready.mark();
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(pause.pause()) => {}
                 }
@@ -50,6 +51,7 @@ async fn until_work_and_room(node: &Node) {
         match due {
             None => node.ready.woken().await,
             Some(at) => tokio::select! {
+                biased;
                 () = node.ready.woken() => {}
                 () = tokio::time::sleep_until(at) => {}
             },

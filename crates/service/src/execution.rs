@@ -1,6 +1,6 @@
 //! What executes here: one execution for each claim that this node holds.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -123,6 +123,7 @@ impl Execution {
                 continue;
             }
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = tokio::time::sleep_until(deadline) => {}
             }
@@ -149,7 +150,8 @@ impl LiveHandler for Execution {
 #[derive(Default)]
 pub(crate) struct Executions {
     /// Weak: who executes owns its execution, and the table must not keep a dead one alive.
-    held: Mutex<HashMap<DispatchId, Weak<Execution>>>,
+    /// In an order of its own, so that a simulated run repeats itself.
+    held: Mutex<BTreeMap<DispatchId, Weak<Execution>>>,
     removed: Notify,
     /// The drain time is over: what starts now stops at once.
     closed: AtomicBool,

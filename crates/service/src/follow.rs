@@ -39,27 +39,27 @@ pub(crate) fn thread_events(
         behind: true,
         poll,
     };
-    let followed = stream::unfold(Some(follower), |follower| async {
+    let events = stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         match follower.next().await {
             Ok(event) => Some((Ok(event), Some(follower))),
             Err(error) => Some((Err(error), None)),
         }
     });
-    followed.boxed()
+    events.boxed()
 }
 
 /// All threads' events of this node from now on. A reader that falls far behind misses some.
 pub(crate) fn all_events(hub: &Hub) -> EventStream {
     let listening = hub.listen_to_all();
-    let followed = stream::unfold(listening, |mut listening| async {
+    let events = stream::unfold(listening, |mut listening| async {
         loop {
             if let Heard::Event(event) = listening.hear().await {
                 return Some((Ok(event), listening));
             }
         }
     });
-    followed.boxed()
+    events.boxed()
 }
 
 struct Follower {

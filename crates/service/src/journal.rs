@@ -81,12 +81,19 @@ impl Node {
             let asked_at = Instant::now();
             match self.apply(thread_id.clone(), command.clone()).await {
                 Err(StoreError::OutcomeUnknown { .. }) => lost_one = true,
+                // This one has written nothing, but the one before may have.
+                Err(StoreError::Unavailable { .. }) if lost_one => {}
                 reply => return Answer { reply, asked_at, lost_one },
             }
             tokio::time::sleep(pause.pause()).await;
         }
         let asked_at = Instant::now();
-        let reply = self.apply(thread_id, command).await;
+        let reply = match self.apply(thread_id, command).await {
+            Err(StoreError::Unavailable { reason }) if lost_one => {
+                Err(StoreError::OutcomeUnknown { reason })
+            }
+            reply => reply,
+        };
         let lost_one = lost_one || matches!(reply, Err(StoreError::OutcomeUnknown { .. }));
         Answer { reply, asked_at, lost_one }
     }

@@ -66,7 +66,7 @@ impl Lease {
 
 /// The part of a lease in which a run may be left running.
 fn surely(length: Duration, margin: Duration) -> Duration {
-    length - margin.min(length / 4)
+    length.saturating_sub(margin.min(length / 4))
 }
 
 impl Execution {
@@ -86,6 +86,7 @@ pub(crate) async fn renew_all(node: Arc<Node>, stop: CancellationToken) {
     let interval = node.config.mailbox.lease_renewal_interval();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
@@ -99,6 +100,7 @@ pub(crate) async fn renew_all(node: Arc<Node>, stop: CancellationToken) {
                 break;
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause.pause()) => {}
             }

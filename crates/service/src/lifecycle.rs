@@ -192,7 +192,8 @@ pub(crate) async fn shutdown(node: &Arc<Node>) {
         // tasks that it waits for.
         node.spawn_untracked(drain(node.clone()));
     }
-    wait_for(&mut phase, |phase| *phase == Readiness::Stopped).await;
+    // Not for `Stopped`: whoever waits to start again may be quicker than this look.
+    wait_for(&mut phase, |phase| *phase != Readiness::Draining).await;
 }
 
 async fn drain(node: Arc<Node>) {

@@ -38,6 +38,7 @@ impl LostClaims {
             let stop = this.lifecycle.stops().all;
             while this.lost.again.swap(false, Ordering::AcqRel) {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => break,
                     handed_back = hand_back(&this) => if let Err(error) = handed_back {
                         tracing::debug!(%error, "lost claims were not found: their leases have to end");

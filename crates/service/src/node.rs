@@ -149,7 +149,8 @@ impl Node {
 pub(crate) async fn follow_up(node: Arc<Node>, then: Then) {
     match then {
         Then::Nothing => {}
-        Then::Run(claimed) => delivery::execute(node, *claimed).await,
+        // Boxed: a submission's task is moved about before it runs, and this is the large part.
+        Then::Run(claimed) => Box::pin(delivery::execute(node, *claimed)).await,
         Then::Signal(thread_id) => {
             if let Err(error) = node.signals.publish(&thread_id).await {
                 tracing::debug!(%error, "a signal was not published: the sweep finds the work");

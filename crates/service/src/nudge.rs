@@ -53,6 +53,7 @@ impl Node {
                     return;
                 }
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(ASK_AGAIN_AFTER) => {}
                 }

@@ -31,6 +31,7 @@ pub(crate) async fn recover(
                 tracing::warn!(%error, "recovery failed: it is tried again");
                 node.lifecycle.still_starting(&error);
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return Ok(false),
                     () = tokio::time::sleep(pause.pause()) => {}
                 }

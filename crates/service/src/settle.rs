@@ -36,7 +36,7 @@ pub(crate) enum End {
 
 /// What is to be done about an end.
 enum Verdict {
-    Settle(Step, Outcome),
+    Settle(Box<Step>, Outcome),
     HandBack,
     /// Nothing can be written any more.
     Drop,
@@ -61,14 +61,14 @@ pub(crate) async fn settle(execution: &Arc<Execution>, end: End) -> Option<Claim
             let mut events = execution.shown.lock().take();
             events.append(&mut step.events);
             step.events = events;
-            write(execution, step, outcome).await
+            write(execution, *step, outcome).await
         }
     }
 }
 
 fn verdict(execution: &Execution, end: End) -> Verdict {
     let reason = execution.stop.reason();
-    let cancelled = || Verdict::Settle(Step::default(), Outcome::Ack(RunResult::cancelled()));
+    let cancelled = || Verdict::Settle(Box::default(), Outcome::Ack(RunResult::cancelled()));
     if reason == Some(CancelReason::LeaseLost) {
         return Verdict::Drop;
     }
@@ -95,15 +95,15 @@ fn verdict(execution: &Execution, end: End) -> Verdict {
         RunOutcome::Completed { .. } | RunOutcome::Waiting { .. }
             if execution.out_of_step.load(Ordering::Acquire) =>
         {
-            Verdict::Settle(Step::default(), nack(execution, "the answer to a commit was lost"))
+            Verdict::Settle(Box::default(), nack(execution, "the answer to a commit was lost"))
         }
-        RunOutcome::Completed { last, result } => Verdict::Settle(*last, Outcome::Ack(result)),
-        RunOutcome::Waiting { last, wait } => Verdict::Settle(*last, Outcome::Wait(wait)),
+        RunOutcome::Completed { last, result } => Verdict::Settle(last, Outcome::Ack(result)),
+        RunOutcome::Waiting { last, wait } => Verdict::Settle(last, Outcome::Wait(wait)),
         RunOutcome::TransientError { error } => {
-            Verdict::Settle(Step::default(), nack(execution, &error))
+            Verdict::Settle(Box::default(), nack(execution, &error))
         }
         RunOutcome::PermanentError { code, error } => {
-            Verdict::Settle(Step::default(), Outcome::DeadLetter { code, error })
+            Verdict::Settle(Box::default(), Outcome::DeadLetter { code, error })
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Signals: what other nodes say has work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::stream;
@@ -31,33 +32,43 @@ enum Verdict {
 pub(crate) async fn consume(node: Arc<Node>, stop: CancellationToken) {
     let config = &node.config.mailbox;
     loop {
+        // What this node has no room for is better pulled by another.
+        let max = config.signal_batch.min(node.admission.free());
         let pulled = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            pulled = node.signals.pull(config.signal_batch, config.signal_wait()) => pulled,
+            () = tokio::time::sleep(config.signal_wait()), if max == 0 => continue,
+            pulled = node.signals.pull(max, config.signal_wait()), if max > 0 => pulled,
         };
         match pulled {
             Ok(signals) => {
                 node.observer.count_many(Operation::SignalPull, Outcome::Ok, signals.len());
+                let failed = AtomicBool::new(false);
                 stream::iter(signals)
                     .for_each_concurrent(config.signal_max_concurrent, |signal| {
-                        handle(&node, signal)
+                        handle(&node, signal, &failed)
                     })
                     .await;
+                if !failed.into_inner() {
+                    continue;
+                }
+                // What was given back at once is for others to take: this node would only pull it
+                // again, round and round, for as long as it can't reach the store.
             }
             Err(error) => {
                 tracing::debug!(%error, "no signals: the sweep finds the work");
                 node.observer.count(Operation::SignalPull, Outcome::Unavailable);
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(config.signal_error_delay()) => {}
-                }
             }
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(config.signal_error_delay()) => {}
         }
     }
 }
 
-async fn handle(node: &Arc<Node>, signal: PulledSignal) {
+async fn handle(node: &Arc<Node>, signal: PulledSignal, failed: &AtomicBool) {
     if signal.redeliveries > 0 {
         node.observer.count(Operation::SignalRedelivery, Outcome::Ok);
     }
@@ -72,7 +83,10 @@ async fn handle(node: &Arc<Node>, signal: PulledSignal) {
             let delay = (0..=signal.redeliveries.min(32)).map(|_| delays.pause()).last();
             nack(node, &signal.receipt, delay.unwrap_or_default()).await;
         }
-        Verdict::Again => nack(node, &signal.receipt, std::time::Duration::ZERO).await,
+        Verdict::Again => {
+            failed.store(true, Ordering::Relaxed);
+            nack(node, &signal.receipt, std::time::Duration::ZERO).await;
+        }
     }
 }
 

@@ -105,7 +105,9 @@ async fn a_stubborn_run_makes_an_interrupt_fail_and_nothing_is_destroyed() {
     for mode in [Mode::Interrupt, Mode::Rollback] {
         let began = Instant::now();
         let refused = node.submit(Some(thread("t")), submit(mode, "urgent")).await.unwrap_err();
-        assert!(matches!(refused.refusal(), Some(Refusal::ActiveRun { run_id, .. }) if *run_id == active.run_id));
+        assert!(
+            matches!(refused.refusal(), Some(Refusal::ActiveRun { run_id, .. }) if *run_id == active.run_id)
+        );
         assert_eq!(began.elapsed().as_secs(), 5);
     }
 
@@ -207,10 +209,7 @@ async fn a_run_that_is_over_can_no_longer_be_steered_by_name() {
     node.deliver(&run.run_id, vec![NewMessage::user("x")], delivery).await.unwrap();
     finished(&node, &run.run_id).await;
     let refused = node.deliver(&run.run_id, vec![NewMessage::user("y")], delivery).await;
-    assert!(matches!(
-        refused.unwrap_err().refusal(),
-        Some(Refusal::RunNotActive { .. })
-    ));
+    assert!(matches!(refused.unwrap_err().refusal(), Some(Refusal::RunNotActive { .. })));
 }
 
 #[tokio::test(start_paused = true)]

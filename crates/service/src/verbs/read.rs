@@ -35,6 +35,7 @@ impl Postroom {
             }
             let look_again = give_up.min(Instant::now() + node.event_poll());
             tokio::select! {
+                biased;
                 _ = listening.hear() => {}
                 () = tokio::time::sleep_until(look_again) => {}
             }
@@ -57,7 +58,7 @@ impl Postroom {
 }
 
 /// Longer than anybody waits, and short enough for the clock.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOREVER: Duration = Duration::from_hours(365 * 24);
 
 impl Node {
     fn event_poll(&self) -> Duration {

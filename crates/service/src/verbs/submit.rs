@@ -194,6 +194,7 @@ impl Node {
             }
             let look_again = deadline.min(Instant::now() + LOOK_AGAIN_AFTER);
             tokio::select! {
+                biased;
                 () = until_released(listening) => {}
                 () = tokio::time::sleep_until(look_again) => {}
             }

@@ -153,7 +153,7 @@ pub async fn send(node: &Postroom, thread_name: &str, mode: Mode, text: &str) ->
 
 /// The run, done or waiting. An hour of paused time is no time.
 pub async fn finished(node: &Postroom, run_id: &RunId) -> Run {
-    let run = node.wait(run_id, Duration::from_secs(3600)).await.unwrap();
+    let run = node.wait(run_id, Duration::from_hours(1)).await.unwrap();
     assert!(
         !matches!(run.status, postroom_core::run::RunStatus::Running),
         "still running after an hour: {run:?}"
@@ -188,10 +188,7 @@ pub fn count(events: &[Arc<Event>], wanted: impl Fn(&EventBody) -> bool) -> usiz
 }
 
 /// The next `n` events of a stream.
-pub async fn take(
-    stream: &mut postroom_service::EventStream,
-    n: usize,
-) -> Vec<Arc<Event>> {
+pub async fn take(stream: &mut postroom_service::EventStream, n: usize) -> Vec<Arc<Event>> {
     let mut events = Vec::new();
     for _ in 0..n {
         events.push(stream.next().await.unwrap().unwrap());
