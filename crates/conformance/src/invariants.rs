@@ -242,13 +242,16 @@ impl<'s> Check<'s> {
         });
         let ordered = pending.windows(2).all(|pair| pair[0].position < pair[1].position);
         self.that(ordered, || "9: two pending messages share a place".to_owned());
-        let open = thread.open_run_id.as_ref().and_then(|id| self.run(id));
-        let taker = thread.claimed_dispatch_id.is_some()
-            || thread.queued > 0
-            || open.is_some_and(|run| run.run_state() == RunState::Waiting);
-        self.that(pending.is_empty() || taker, || {
-            "8: messages are pending, and nothing is there to take them in".to_owned()
-        });
+        // A run that waits takes it in when it goes on.
+        let unfinished = self.snapshot.runs.iter().any(|run| !run.is_done());
+        for pending in pending {
+            let taker = match &pending.target_run_id {
+                Some(id) => self.run(id).is_some_and(|run| !run.is_done()),
+                None => unfinished,
+            };
+            let id = &pending.message.id;
+            self.that(taker, || format!("8: message {id} is pending, and nothing will take it in"));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A crate that implements a port says in one of its tests how to open one, and gets a named test
 //! for everything that the port promises:
 //!
-//! ```ignore
+//! ```text
 //! postroom_conformance::suite!(MyBackend::new());
 //! ```
 //!
@@ -17,7 +17,7 @@ pub mod clock;
 pub mod ids;
 pub mod invariants;
 pub mod live;
-
+pub mod model;
 pub mod signals;
 pub mod snapshot;
 pub mod store;
@@ -28,9 +28,10 @@ pub use backend::Backend;
 pub use clock::ManualClock;
 pub use ids::SeededIds;
 pub use suite::{Time, run_port, run_store};
+pub use world::World;
 
+/// The cases by port, as the macros name them.
 #[doc(hidden)]
 pub mod port {
     pub use crate::{live, signals};
 }
-pub use world::World;

@@ -39,7 +39,8 @@ macro_rules! suite {
             idempotency: a_refused_key_is_free, a_repeated_key, a_repeated_message, after_the_end,
                 keys_are_purged;
             interrupt: an_unknown_thread, epochs_only_grow, later_work_is_not_touched,
-                names_what_executes, supersedes_the_queue, what_executed_is_not_retried;
+                names_what_executes, steering_survives, supersedes_the_queue,
+                what_executed_is_not_retried;
             lease: extend_after_the_end, extend_hears_of_a_stop, extend_renews,
                 extend_says_what_is_lost, release_after_an_interrupt, release_leaves_a_wait,
                 release_loses_no_attempt, supersede_claimed;

@@ -19,3 +19,11 @@ impl Backend for Memory {
 }
 
 postroom_conformance::suite!(Memory);
+
+/// The store against itself: what remains are the invariants, under whatever commands come.
+#[tokio::test]
+async fn the_invariants_hold_under_random_commands() {
+    for seed in 0..150 {
+        postroom_conformance::model::check(&Memory, &Memory, seed, 400).await;
+    }
+}

@@ -1,13 +1,13 @@
 //! `interrupt`: a new epoch, and all that is queued is superseded.
 
-use postroom_core::command::{Command, Interrupted, Reply};
+use postroom_core::command::{Command, Interrupted, Mode, Reply};
 use postroom_core::dispatch::DispatchState;
 use postroom_core::error::Refusal;
 use postroom_core::id::ThreadId;
 use postroom_core::run::Termination;
 use postroom_core::thread::Readiness;
 
-use crate::world::{World, delivery, request, thread};
+use crate::world::{World, delivery, request, said, thread};
 
 async fn interrupt(world: &World, t: &ThreadId) -> Interrupted {
     match world.apply(t, Command::Interrupt).await {
@@ -94,4 +94,18 @@ pub async fn an_unknown_thread(world: World) {
     let refusal = world.refused(&t, Command::Interrupt).await;
     assert_eq!(refusal, Refusal::UnknownThread { thread_id: t.clone() });
     assert!(world.store.thread(&t).await.expect("a read").is_none());
+}
+
+/// Steering that a superseded run has not taken in is not lost: it becomes the next dispatch.
+pub async fn steering_survives(world: World) {
+    let t = thread("t");
+    let active = world.started(&t).await;
+    world.submit(&t, said(Mode::Steer, "steered")).await;
+    world.nack(&t, &active.claim).await;
+    let interrupted = interrupt(&world, &t).await;
+    assert_eq!(interrupted.superseded.len(), 1, "the retry");
+    world.snapshot(&t).await;
+    let next = world.start(&t).await;
+    assert_ne!(next.run.id, active.run.id);
+    assert_eq!(next.input[0].message.content.text(), "steered");
 }

@@ -1,6 +1,5 @@
 //! Finding what can be claimed, or must be taken back, across threads.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
@@ -13,10 +12,10 @@ use postroom_core::time::Timestamp;
 use super::tables::Tables;
 
 /// A thread that may be claimed from, in the order in which threads are served.
-type Candidate = (Priority, Timestamp, ThreadId);
+type Candidate = (Priority, Timestamp, u64, ThreadId);
 
 impl Tables {
-    /// Claims the heads of up to `limit` different ready threads.
+    /// Claims the heads of up to `limit` different ready threads. Each candidate is tried once.
     pub(super) fn claim_ready(
         &mut self,
         request: &ClaimRequest,
@@ -25,65 +24,45 @@ impl Tables {
         ids: Ids<'_>,
     ) -> Result<ClaimedReady, StoreError> {
         let mut ready = ClaimedReady::default();
-        let mut tried = HashSet::new();
-        loop {
-            let candidates = self.candidates(request, limit - ready.claimed.len(), now, &tried);
-            if candidates.is_empty() {
+        for (_, _, _, thread_id) in self.candidates(request, limit, now) {
+            if ready.claimed.len() == limit {
                 break;
             }
-            for (_, _, thread_id) in candidates {
-                tried.insert(thread_id.clone());
-                let command = Command::Claim(request.clone());
-                let applied = self.apply(Envelope::new(thread_id, command), now, ids)?;
-                ready.events.extend(applied.events);
-                // `None` where delayed work has become due for an agent that is to be passed over.
-                if let Reply::Claimed(Some(delivered)) = applied.reply {
-                    ready.claimed.push(*delivered);
-                }
+            let command = Command::Claim(request.clone());
+            let applied = self.apply(Envelope::new(thread_id, command), now, ids)?;
+            ready.events.extend(applied.events);
+            // `None` where delayed work has become due for an agent that is to be passed over: it
+            // is in the queue now, and not among the delayed again.
+            if let Reply::Claimed(Some(delivered)) = applied.reply {
+                ready.claimed.push(*delivered);
             }
         }
-        let next = self.shared.threads.delayed.first();
-        ready.next_due_in = next.map(|(until, _)| until.since(now));
+        let next = self.shared.threads.delayed.first_key_value();
+        ready.next_due_in = next.map(|((until, _), _)| until.since(now));
         Ok(ready)
     }
 
-    /// The first `limit` threads that have something for `request` and were not tried.
-    fn candidates(
-        &self,
-        request: &ClaimRequest,
-        limit: usize,
-        now: Timestamp,
-        tried: &HashSet<ThreadId>,
-    ) -> Vec<Candidate> {
-        if limit == 0 {
-            return Vec::new();
-        }
+    /// The first `limit` threads whose head may start, and as many of which something delayed has
+    /// become due: it takes its place among the others by its priority.
+    fn candidates(&self, request: &ClaimRequest, limit: usize, now: Timestamp) -> Vec<Candidate> {
         let threads = &self.shared.threads;
-        let untried = |thread_id: &ThreadId| !tried.contains(thread_id);
-        let mut candidates: Vec<Candidate> = threads
-            .ready
-            .iter()
-            .filter(|(agent_id, _)| !request.except_agents.contains(agent_id))
-            .flat_map(|(_, ready)| {
-                ready.iter().filter(|place| untried(&place.2)).take(limit).cloned()
-            })
+        let room = threads.ready.iter().filter(|(id, _)| !request.except_agents.contains(id));
+        let mut candidates: Vec<Candidate> = room
+            .flat_map(|(_, ready)| ready.iter().take(limit))
+            .map(|((priority, since, number), id)| (*priority, *since, *number, id.clone()))
             .collect();
-        // What was delayed and is due takes its place among the others by its own priority.
-        let due = threads.delayed.iter().take_while(|(until, _)| *until <= now);
-        candidates.extend(due.filter(|(_, thread_id)| untried(thread_id)).take(limit).map(
-            |(until, thread_id)| (self.due_priority(thread_id, now), *until, thread_id.clone()),
-        ));
+        let due = threads.delayed.iter().take_while(|((until, _), _)| *until <= now);
+        candidates.extend(due.take(limit.saturating_add(1)).map(|((until, number), id)| {
+            (self.first_delayed_priority(id), *until, *number, id.clone())
+        }));
         candidates.sort_unstable();
-        candidates.truncate(limit);
         candidates
     }
 
-    /// The priority of the most urgent delayed dispatch of a thread that is due.
-    fn due_priority(&self, thread_id: &ThreadId, now: Timestamp) -> Priority {
-        let delayed = self.mailboxes.get(thread_id).into_iter().flat_map(|here| &here.delayed);
-        let due = delayed.take_while(|(available_at, _, _)| *available_at <= now);
-        let dispatches = due.filter_map(|(_, _, id)| self.shared.dispatches.get(id));
-        dispatches.map(|dispatch| dispatch.priority).min().unwrap_or_default()
+    fn first_delayed_priority(&self, thread_id: &ThreadId) -> Priority {
+        let first = self.mailboxes.get(thread_id).and_then(|here| here.delayed.first());
+        let dispatch = first.and_then(|(_, _, id)| self.shared.dispatches.get(id));
+        dispatch.map_or_else(Priority::default, |dispatch| dispatch.priority)
     }
 
     /// Takes back up to `limit` claims.
@@ -97,7 +76,7 @@ impl Tables {
     ) -> Result<Reclaimed, StoreError> {
         let force = *scope == ReclaimScope::All;
         let leases = &self.shared.times.leases;
-        let ended = leases.iter().take_while(|(until, _)| force || *until < now);
+        let ended = leases.iter().take_while(|((until, _), _)| force || *until < now);
         let threads: Vec<ThreadId> = ended.take(limit).map(|(_, id)| id.clone()).collect();
         let mut reclaimed = Reclaimed::default();
         for thread_id in threads {
@@ -116,11 +95,11 @@ impl Tables {
         let mut purged = 0;
         let shared = &mut self.shared;
         for _ in 0..limit {
-            let Some((since, _)) = shared.times.terminal.first() else { break };
-            if *since >= older_than {
+            let Some(oldest) = shared.times.terminal.first_entry() else { break };
+            if oldest.key().0 >= older_than {
                 break;
             }
-            let Some((_, id)) = shared.times.terminal.pop_first() else { break };
+            let id = oldest.remove();
             if let Some(removed) = shared.dispatches.remove(&id) {
                 purged += 1;
                 if let Some(here) = self.mailboxes.get_mut(&removed.row.thread_id) {

@@ -8,6 +8,7 @@ use postroom_core::run::Run;
 use postroom_core::time::Timestamp;
 
 use super::mailbox::{Answer, MailboxRows};
+use super::table::Numbered;
 use super::tables::{Shared, Tables};
 
 impl Tables {
@@ -27,7 +28,7 @@ impl Tables {
         let here = match (here, changes.thread) {
             (Some(here), None) => here,
             (Some(here), Some(Write::Insert(thread) | Write::Update(thread))) => {
-                self.shared.threads.moved(Some(&here.thread), Some(&thread));
+                self.shared.threads.moved(here.number, Some(&here.thread), Some(&thread));
                 here.thread = thread;
                 here
             }
@@ -35,7 +36,7 @@ impl Tables {
                 let threads = &mut self.shared.threads;
                 threads.newest += 1;
                 threads.by_number.insert(threads.newest, thread_id.clone());
-                threads.moved(None, Some(&thread));
+                threads.moved(threads.newest, None, Some(&thread));
                 let rows = Box::new(MailboxRows::new(thread, threads.newest));
                 self.mailboxes.entry(thread_id.clone()).or_insert(rows)
             }
@@ -63,11 +64,11 @@ impl Tables {
     fn delete_thread(&mut self, thread_id: &ThreadId) {
         let Some(mut here) = self.mailboxes.remove(thread_id) else { return };
         let shared = &mut self.shared;
-        shared.threads.moved(Some(&here.thread), None);
+        shared.threads.moved(here.number, Some(&here.thread), None);
         shared.threads.by_number.remove(&here.number);
         for (_, dispatch_id) in std::mem::take(&mut here.dispatches) {
             if let Some(removed) = shared.dispatches.remove(&dispatch_id) {
-                shared.times.unindex(&removed.row);
+                shared.times.unindex(removed.number, &removed.row);
             }
         }
         for (number, run_id) in &here.runs {
@@ -92,7 +93,7 @@ impl Shared {
         match write {
             Write::Insert(run) => {
                 let (id, parent) = (run.id.clone(), run.parent_run_id.clone());
-                let number = self.runs.insert(run);
+                let number = self.runs.insert(run).number;
                 if let Some(parent) = parent {
                     self.children.entry(parent).or_default().push((number, id.clone()));
                 }
@@ -109,19 +110,19 @@ impl Shared {
         match write {
             Write::Insert(dispatch) => {
                 here.index(&dispatch);
-                self.times.index(&dispatch);
                 let id = dispatch.id;
-                let number = self.dispatches.insert(dispatch);
-                here.dispatches.push_back((number, id));
+                let numbered = self.dispatches.insert(dispatch);
+                self.times.index(numbered.number, &numbered.row);
+                here.dispatches.push_back((numbered.number, id));
             }
             Write::Update(dispatch) => {
                 let moved = self.dispatches.update(dispatch);
                 debug_assert!(moved.is_some(), "a dispatch that was updated was not there");
-                if let Some((before, after)) = moved {
+                if let Some((before, Numbered { number, row: after })) = moved {
                     here.unindex(&before);
                     here.index(after);
-                    self.times.unindex(&before);
-                    self.times.index(after);
+                    self.times.unindex(*number, &before);
+                    self.times.index(*number, after);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! A table whose rows are found by key, and listed newest first, all or by state.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -69,18 +70,18 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
         self.rows.get(key).map(|numbered| numbered.number)
     }
 
-    /// Adds a row that was not there; says its number.
-    pub(super) fn insert(&mut self, row: V) -> u64 {
+    /// Adds a row that was not there.
+    pub(super) fn insert(&mut self, row: V) -> &Numbered<V> {
         self.newest += 1;
         let number = self.newest;
         self.by_state[row.state()].insert(number, row.key().clone());
-        let before = self.rows.insert(row.key().clone(), Box::new(Numbered { number, row }));
-        debug_assert!(before.is_none(), "a row that was inserted was there before");
-        number
+        let slot = self.rows.entry(row.key().clone());
+        debug_assert!(matches!(slot, Entry::Vacant(_)), "a row that was inserted was there before");
+        slot.insert_entry(Box::new(Numbered { number, row })).into_mut()
     }
 
-    /// Replaces a row; gives the one before and the one now.
-    pub(super) fn update(&mut self, row: V) -> Option<(V, &V)> {
+    /// Replaces a row; gives the one before, and the one now.
+    pub(super) fn update(&mut self, row: V) -> Option<(V, &Numbered<V>)> {
         let numbered = self.rows.get_mut(row.key())?;
         let before = std::mem::replace(&mut numbered.row, row);
         let after = &numbered.row;
@@ -89,7 +90,7 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
         {
             self.by_state[after.state()].insert(numbered.number, key);
         }
-        Some((before, after))
+        Some((before, numbered))
     }
 
     pub(super) fn remove(&mut self, key: &V::Key) -> Option<Numbered<V>> {

@@ -30,28 +30,28 @@ pub(super) struct Shared {
     pub(super) answers: BTreeSet<(Timestamp, ThreadId, IdempotencyKey)>,
 }
 
-/// Where work is, and the threads in the order they came.
+/// Where work is, and the threads in the order they came. Of equals the older thread goes first.
 #[derive(Default)]
 pub(super) struct ThreadIndex {
     /// The threads whose head may start, by the agent of the head: an agent that a node has no room
     /// for is passed over as a whole.
-    pub(super) ready: BTreeMap<AgentId, BTreeSet<(Priority, Timestamp, ThreadId)>>,
+    pub(super) ready: BTreeMap<AgentId, BTreeMap<(Priority, Timestamp, u64), ThreadId>>,
     /// The idle threads whose first dispatch is for later.
-    pub(super) delayed: BTreeSet<(Timestamp, ThreadId)>,
+    pub(super) delayed: BTreeMap<(Timestamp, u64), ThreadId>,
     pub(super) queued: BTreeSet<ThreadId>,
     pub(super) by_number: BTreeMap<u64, ThreadId>,
     pub(super) newest: u64,
 }
 
 impl ThreadIndex {
-    /// A thread was `before` and is now `after`; each `None` where there is none.
-    pub(super) fn moved(&mut self, before: Option<&Thread>, after: Option<&Thread>) {
+    /// The thread of this number was `before` and is now `after`; each `None` where there is none.
+    pub(super) fn moved(&mut self, number: u64, before: Option<&Thread>, after: Option<&Thread>) {
         if before.map(|thread| &thread.readiness) != after.map(|thread| &thread.readiness) {
             if let Some(thread) = before {
-                self.unready(thread);
+                self.unready(number, &thread.readiness);
             }
             if let Some(thread) = after {
-                self.ready(thread);
+                self.ready(number, thread);
             }
         }
         let queued = |thread: Option<&Thread>| thread.is_some_and(|thread| thread.queued > 0);
@@ -66,64 +66,62 @@ impl ThreadIndex {
         }
     }
 
-    fn ready(&mut self, thread: &Thread) {
+    fn ready(&mut self, number: u64, thread: &Thread) {
         match &thread.readiness {
             Readiness::Ready { priority, since, agent_id } => {
-                let place = (*priority, *since, thread.id.clone());
-                self.ready.entry(agent_id.clone()).or_default().insert(place);
+                let ready = self.ready.entry(agent_id.clone()).or_default();
+                ready.insert((*priority, *since, number), thread.id.clone());
             }
             Readiness::Delayed { until } => {
-                self.delayed.insert((*until, thread.id.clone()));
+                self.delayed.insert((*until, number), thread.id.clone());
             }
             Readiness::Idle | Readiness::Busy => {}
         }
     }
 
-    fn unready(&mut self, thread: &Thread) {
-        match &thread.readiness {
+    fn unready(&mut self, number: u64, readiness: &Readiness) {
+        match readiness {
             Readiness::Ready { priority, since, agent_id } => {
                 if let Some(ready) = self.ready.get_mut(agent_id) {
-                    ready.remove(&(*priority, *since, thread.id.clone()));
+                    ready.remove(&(*priority, *since, number));
                     if ready.is_empty() {
                         self.ready.remove(agent_id);
                     }
                 }
             }
             Readiness::Delayed { until } => {
-                self.delayed.remove(&(*until, thread.id.clone()));
+                self.delayed.remove(&(*until, number));
             }
             Readiness::Idle | Readiness::Busy => {}
         }
     }
 }
 
-/// Dispatches by the times that matter to a sweep.
+/// Dispatches by the times that matter to a sweep, and by their numbers.
 #[derive(Default)]
 pub(super) struct Times {
     /// When each claim ends.
-    pub(super) leases: BTreeSet<(Timestamp, ThreadId)>,
+    pub(super) leases: BTreeMap<(Timestamp, u64), ThreadId>,
     /// Since when dispatches are terminal.
-    pub(super) terminal: BTreeSet<(Timestamp, DispatchId)>,
+    pub(super) terminal: BTreeMap<(Timestamp, u64), DispatchId>,
 }
 
 impl Times {
     /// A dispatch is now as it says.
-    pub(super) fn index(&mut self, dispatch: &Dispatch) {
+    pub(super) fn index(&mut self, number: u64, dispatch: &Dispatch) {
         if let Some(until) = dispatch.lease_until() {
-            self.leases.insert((until, dispatch.thread_id.clone()));
-        }
-        if dispatch.state().is_terminal() {
-            self.terminal.insert((dispatch.updated_at, dispatch.id));
+            self.leases.insert((until, number), dispatch.thread_id.clone());
+        } else if dispatch.state().is_terminal() {
+            self.terminal.insert((dispatch.updated_at, number), dispatch.id);
         }
     }
 
     /// A dispatch is no longer as it says.
-    pub(super) fn unindex(&mut self, dispatch: &Dispatch) {
+    pub(super) fn unindex(&mut self, number: u64, dispatch: &Dispatch) {
         if let Some(until) = dispatch.lease_until() {
-            self.leases.remove(&(until, dispatch.thread_id.clone()));
-        }
-        if dispatch.state().is_terminal() {
-            self.terminal.remove(&(dispatch.updated_at, dispatch.id));
+            self.leases.remove(&(until, number));
+        } else if dispatch.state().is_terminal() {
+            self.terminal.remove(&(dispatch.updated_at, number));
         }
     }
 }
