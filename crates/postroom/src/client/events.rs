@@ -18,10 +18,6 @@ pub struct Event {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum EventBody {
-    RunStarted {
-        #[serde(default)]
-        attempt: u64,
-    },
     RunWaiting {
         reason: String,
     },
@@ -30,10 +26,7 @@ pub enum EventBody {
         output: Option<String>,
         error: Option<String>,
     },
-    AttemptReset {
-        #[serde(default)]
-        attempt: u64,
-    },
+    AttemptReset {},
     DispatchRetried {
         error: Option<String>,
     },

@@ -103,7 +103,7 @@ pub struct Flags {
     /// The configuration file [default: ./postroom.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where mailboxes are kept: `sqlite://PATH` or `memory:` [default: <sqlite://postroom.db>]
+    /// Where mailboxes are kept: `sqlite://PATH` or `memory:` [default: postroom.db in this directory]
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// Any setting by its name, such as `limits.drain_ms=1000`; may be repeated

@@ -5,6 +5,7 @@ mod style;
 mod table;
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -12,14 +13,25 @@ pub use age::Ages;
 pub use style::{Paint, Style};
 pub use table::Table;
 
+/// The last line on standard output is not ended: an answer is streaming.
+static MID_LINE: AtomicBool = AtomicBool::new(false);
+
 /// Writes to standard output.
 ///
 /// # Errors
 /// Where it can't be written to; see [`is_broken_pipe`].
 pub fn print(text: &str) -> io::Result<()> {
+    if !text.is_empty() {
+        MID_LINE.store(!text.ends_with('\n'), Ordering::Relaxed);
+    }
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Ends the line that was begun on standard output, if one was.
+pub fn end_line() -> io::Result<()> {
+    if MID_LINE.load(Ordering::Relaxed) { print("\n") } else { Ok(()) }
 }
 
 /// Writes JSON, indented, to standard output.
@@ -30,6 +42,7 @@ pub fn print_json(value: &Value) -> io::Result<()> {
 /// Writes a line for people beside the output.
 pub fn note(text: &str) {
     // Nobody may be there to read it, which is no reason to fail.
+    let _ = end_line();
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

@@ -98,8 +98,7 @@ impl Watch {
                 }
                 interrupted = tokio::signal::ctrl_c() => {
                     interrupted?;
-                    self.screen.end()?;
-                    note(&format!("the run goes on; see it with: postroom runs tail {}", self.run));
+                        note(&format!("the run goes on; see it with: postroom runs tail {}", self.run));
                     return Ok(Ended::LeftAlone);
                 }
             }
@@ -144,12 +143,10 @@ impl Watch {
     async fn waits(&mut self, reason: &str) -> anyhow::Result<Option<Ended>> {
         match reason {
             "tool_permission" => {
-                self.screen.end()?;
                 self.approvals.look(self.json).await?;
                 Ok(None)
             }
             "user_input" => {
-                self.screen.end()?;
                 Ok(Some(Ended::Waits("your answer: send it to the same thread with -t".to_owned())))
             }
             _ => Ok(None),
@@ -182,9 +179,7 @@ impl Watch {
         }
     }
 
-    fn given_up(&mut self, error: Error) -> anyhow::Error {
-        // What is on the screen stays there; that its line can't be ended changes nothing.
-        let _ = self.screen.end();
+    fn given_up(&self, error: Error) -> anyhow::Error {
         let advice = format!(
             "the run is kept and goes on when the server is back: postroom runs tail {}",
             self.run

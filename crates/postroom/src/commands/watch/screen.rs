@@ -9,15 +9,14 @@ use serde_json::Value;
 
 use super::super::list::printable;
 use crate::client::EventBody;
-use crate::output::{Paint, Style, note, print, shortened};
+use crate::output::{Paint, Style, end_line, note, print, shortened};
 
 /// The longest piece of a tool's arguments or output that is shown.
 const TOOL_CHARS_MAX: usize = 120;
 
-/// What the cursor stands behind.
+/// What is being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Start,
+enum Voice {
     Thought,
     Text,
 }
@@ -26,10 +25,12 @@ enum Line {
 pub(super) struct Screen {
     is_live: bool,
     style: Style,
-    line: Line,
+    voice: Voice,
     /// Text since the last commit: on the screen already, or held back.
     uncommitted: String,
     has_answered: bool,
+    /// What the lost attempt said is on the screen.
+    must_forget: bool,
 }
 
 impl Screen {
@@ -37,35 +38,31 @@ impl Screen {
         Self {
             is_live: io::stdout().is_terminal(),
             style: Style::of_stdout(),
-            line: Line::Start,
+            voice: Voice::Text,
             uncommitted: String::new(),
             has_answered: false,
+            must_forget: false,
         }
     }
 
     /// Shows what an event means for the reader.
     pub(super) fn show(&mut self, body: &EventBody) -> io::Result<()> {
         match body {
-            EventBody::TextDelta { text } => self.text(text),
-            EventBody::ReasoningDelta { text } => self.thought(text),
-            EventBody::StepFinished {} => self.commit(),
-            EventBody::ToolCallReady { tool_name, arguments, .. } => {
-                self.aside(&format!("→ {tool_name} {}", brief(arguments)))
+            EventBody::TextDelta { text } => self.text(text)?,
+            EventBody::ReasoningDelta { text } => self.thought(text)?,
+            EventBody::StepFinished {} => self.commit()?,
+            EventBody::ToolCallReady { tool_name, arguments } => {
+                aside(&format!("→ {tool_name} {}", brief(arguments)));
             }
-            EventBody::ToolCallFinished { output, is_error, .. } => {
+            EventBody::ToolCallFinished { output, is_error } => {
                 let sign = if *is_error { "✗" } else { "←" };
-                self.aside(&format!("{sign} {}", brief(output)))
+                aside(&format!("{sign} {}", brief(output)));
             }
-            EventBody::AttemptReset { attempt } => self.reset(*attempt),
-            EventBody::DispatchRetried { error } => {
-                let why = error.as_deref().unwrap_or("it was lost");
-                self.aside(&format!("this attempt failed ({}); trying again", shortened(why, 200)))
-            }
-            EventBody::RunStarted { attempt } if *attempt > 1 => {
-                self.aside(&format!("attempt {attempt}"))
-            }
-            _ => Ok(()),
+            EventBody::AttemptReset {} => self.reset(),
+            EventBody::DispatchRetried { error } => self.retried(error.as_deref()),
+            _ => {}
         }
+        Ok(())
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
@@ -74,29 +71,25 @@ impl Screen {
         if !self.is_live {
             return Ok(());
         }
-        if self.line == Line::Thought {
-            self.end()?;
-        }
-        print(&text)?;
-        self.line = if text.ends_with('\n') { Line::Start } else { Line::Text };
-        Ok(())
+        self.speak(Voice::Text)?;
+        print(&text)
     }
 
     fn thought(&mut self, text: &str) -> io::Result<()> {
         if !self.is_live {
             return Ok(());
         }
-        if self.line == Line::Text {
-            self.end()?;
-        }
-        print(&self.style.paint(Paint::Dim, &printable(text)))?;
-        self.line = Line::Thought;
-        Ok(())
+        self.speak(Voice::Thought)?;
+        print(&self.style.paint(Paint::Dim, &printable(text)))
+    }
+
+    fn speak(&mut self, voice: Voice) -> io::Result<()> {
+        if std::mem::replace(&mut self.voice, voice) == voice { Ok(()) } else { end_line() }
     }
 
     /// What was said so far will not be taken back.
     fn commit(&mut self) -> io::Result<()> {
-        self.end()?;
+        end_line()?;
         let text = std::mem::take(&mut self.uncommitted);
         if text.is_empty() {
             return Ok(());
@@ -110,11 +103,16 @@ impl Screen {
     }
 
     /// The attempt is lost, and what it said since its last commit with it.
-    fn reset(&mut self, attempt: u64) -> io::Result<()> {
-        if !std::mem::take(&mut self.uncommitted).is_empty() && self.is_live {
-            return self.aside(&format!("attempt {attempt} was lost: forget the lines above"));
-        }
-        Ok(())
+    fn reset(&mut self) {
+        let said = !std::mem::take(&mut self.uncommitted).is_empty();
+        self.must_forget = said && self.is_live;
+    }
+
+    fn retried(&mut self, error: Option<&str>) {
+        let why = shortened(error.unwrap_or("it was lost"), 200);
+        let forget =
+            if std::mem::take(&mut self.must_forget) { "; what it said is void" } else { "" };
+        aside(&format!("the attempt failed ({why}){forget}; trying again"));
     }
 
     /// The run has ended: shows what is missing of its output.
@@ -127,20 +125,11 @@ impl Screen {
             _ => Ok(()),
         }
     }
+}
 
-    /// Ends the line that the cursor is on.
-    pub(super) fn end(&mut self) -> io::Result<()> {
-        if std::mem::replace(&mut self.line, Line::Start) == Line::Start {
-            return Ok(());
-        }
-        print("\n")
-    }
-
-    fn aside(&mut self, text: &str) -> io::Result<()> {
-        self.end()?;
-        note(&Style::of_stderr().paint(Paint::Dim, &printable(text)));
-        Ok(())
-    }
+/// A remark beside the answer.
+fn aside(text: &str) {
+    note(&Style::of_stderr().paint(Paint::Dim, &printable(text)));
 }
 
 fn brief(value: &Value) -> String {
