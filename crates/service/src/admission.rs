@@ -64,6 +64,11 @@ impl Admission {
         full.map(|(agent, _)| agent.clone()).collect()
     }
 
+    /// Whether there is an agent that has no room.
+    pub(crate) fn is_any_full(&self) -> bool {
+        self.by_agent.is_some() && !self.full_agents(None).is_empty()
+    }
+
     fn enter(&self) -> bool {
         let entered = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
             (used < self.max).then_some(used + 1)

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use postroom_core::command::{Activation, Begun, Delivered};
 use postroom_core::ports::{CancelReason, LiveHandler, RunContext, RunOutcome};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::admission::Permit;
 use crate::execution::Execution;
@@ -51,10 +52,22 @@ async fn deliver(node: &Arc<Node>, claimed: Claimed) -> Option<Claimed> {
         settle::hand_back(node, &dispatch).await;
         return None;
     }
-    node.observer.started(&dispatch);
+    node.observer.started(&dispatch, asked_at.elapsed());
     let execution = Execution::new(node, &activation, permit, asked_at);
     let registered = node.executions.register(execution);
-    let end = run(&registered, *activation).await;
+    if node.lost.has_handed_back(dispatch.id, &activation.claim) {
+        // The answer was so slow that the claim was taken for a lost one.
+        node.ready.mark();
+        return None;
+    }
+    let span = tracing::info_span!(
+        "run",
+        thread = %dispatch.thread_id,
+        run = %dispatch.run_id,
+        dispatch = %dispatch.id,
+        attempt = dispatch.attempt_count + 1,
+    );
+    let end = run(&registered, *activation).instrument(span).await;
     settle::settle(&registered, end).await
 }
 

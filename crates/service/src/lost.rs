@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use postroom_core::dispatch::{Claim, Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::id::DispatchId;
 use postroom_core::ports::DispatchFilter;
+use tokio::time::Instant;
 
 use crate::node::Node;
 use crate::settle;
@@ -24,9 +26,27 @@ const PAGE: usize = 256;
 pub(crate) struct LostClaims {
     looking: AtomicBool,
     again: AtomicBool,
+    /// What was handed back, and since when. An answer that was not lost but very slow may still
+    /// come, and must not start anything then.
+    handed_back: Mutex<Vec<(DispatchId, Claim, Instant)>>,
 }
 
 impl LostClaims {
+    /// Whether the claim was taken for a lost one, and handed back. To be asked once the execution
+    /// can be found, so that it is either found or knows.
+    pub(crate) fn has_handed_back(&self, id: DispatchId, claim: &Claim) -> bool {
+        let handed_back = self.handed_back.lock();
+        handed_back.iter().any(|(dispatch_id, other, _)| *dispatch_id == id && other == claim)
+    }
+
+    /// Notes a claim that is about to be handed back. What is older than a lease is forgotten: an
+    /// answer that comes even later finds its lease over.
+    fn hands_back(&self, id: DispatchId, claim: &Claim, lease: Duration) {
+        let mut handed_back = self.handed_back.lock();
+        handed_back.retain(|(_, _, since)| since.elapsed() <= lease);
+        handed_back.push((id, claim.clone(), Instant::now()));
+    }
+
     /// A claim's answer may be lost: look for it.
     pub(crate) fn look_for_some(&self, node: &Arc<Node>) {
         self.again.store(true, Ordering::Release);
@@ -58,7 +78,12 @@ async fn hand_back(node: &Arc<Node>) -> Result<(), StoreError> {
     tokio::time::sleep(WAIT).await;
     for (dispatch_id, claim) in suspects {
         let Some(dispatch) = node.store.dispatch(dispatch_id).await? else { continue };
-        if dispatch.claim() == Some(&claim) && !node.executions.holds(dispatch_id, &claim) {
+        if dispatch.claim() != Some(&claim) {
+            continue;
+        }
+        // Noted before the last look: an answer that comes now either is seen here, or sees this.
+        node.lost.hands_back(dispatch_id, &claim, node.config.mailbox.lease());
+        if !node.executions.holds(dispatch_id, &claim) {
             tracing::info!(dispatch = %dispatch_id, "handing back a claim whose answer was lost");
             settle::hand_back(node, &dispatch).await;
             node.ready.mark();

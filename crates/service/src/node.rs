@@ -134,6 +134,11 @@ impl Node {
             .unwrap_or_else(|_| Err(Error::NotReady { readiness: self.lifecycle.readiness() }))
     }
 
+    /// Tells other nodes that the thread has work, where there are others.
+    pub(crate) fn signal(&self, thread_id: &ThreadId) -> Then {
+        if self.is_alone { Then::Nothing } else { Then::Signal(thread_id.clone()) }
+    }
+
     /// What this node asks for when it claims: what it has room for, the place included that a run
     /// of agent `own` is about to leave.
     pub(crate) fn claim_request(&self, own: Option<&AgentId>) -> ClaimRequest {
@@ -151,10 +156,12 @@ pub(crate) async fn follow_up(node: Arc<Node>, then: Then) {
         Then::Nothing => {}
         // Boxed: a submission's task is moved about before it runs, and this is the large part.
         Then::Run(claimed) => Box::pin(delivery::execute(node, *claimed)).await,
-        Then::Signal(thread_id) => {
-            if let Err(error) = node.signals.publish(&thread_id).await {
-                tracing::debug!(%error, "a signal was not published: the sweep finds the work");
-            }
-        }
+        Then::Signal(thread_id) => publish(&node, &thread_id).await,
+    }
+}
+
+pub(crate) async fn publish(node: &Node, thread_id: &ThreadId) {
+    if let Err(error) = node.signals.publish(thread_id).await {
+        tracing::debug!(%error, "a signal was not published: the sweep finds the work");
     }
 }

@@ -4,6 +4,7 @@
 //! map is searched on the way of a run.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use postroom_core::command::{Command, Outcome as Settling, Settled};
 use postroom_core::dispatch::{Dispatch, DispatchState};
@@ -172,6 +173,7 @@ pub struct Observer {
     operations: Vec<Vec<Count>>,
     enqueue_to_start: Histogram,
     due_to_start: Histogram,
+    claim_to_start: Histogram,
     run_time: Histogram,
     /// By how the run ended.
     enqueue_to_completion: Vec<Histogram>,
@@ -233,6 +235,11 @@ impl Observer {
                 "due_to_start_seconds",
                 "From the moment a dispatch may start to the start of an attempt",
             ),
+            claim_to_start: latency(
+                &mut registry,
+                "claim_to_start_seconds",
+                "From the request for a claim to the start of its attempt",
+            ),
             run_time: latency(&mut registry, "run_seconds", "From an attempt's claim to its end"),
             attempts_lost: count(
                 &mut registry,
@@ -266,15 +273,15 @@ impl Observer {
         self.operations[operation as usize][outcome as usize].inc_by(count as u64);
     }
 
-    /// An attempt starts. It was claimed and begun in one transaction: its latency from claim to
-    /// start is that of the answer.
-    pub(crate) fn started(&self, dispatch: &Dispatch) {
+    /// An attempt starts, so long after its claim was asked for.
+    pub(crate) fn started(&self, dispatch: &Dispatch, since_claim: Duration) {
         let now = dispatch.updated_at;
         self.enqueue_to_start.observe(now.since(dispatch.created_at).as_secs_f64());
         self.due_to_start.observe(now.since(dispatch.available_at).as_secs_f64());
+        self.claim_to_start.observe(since_claim.as_secs_f64());
     }
 
-    pub(crate) fn settled(&self, settled: &Settled, ran_for: std::time::Duration) {
+    pub(crate) fn settled(&self, settled: &Settled, ran_for: Duration) {
         self.run_time.observe(ran_for.as_secs_f64());
         if let RunStatus::Done { termination, finished_at } = &settled.run.status {
             let took = finished_at.since(settled.run.created_at);

@@ -16,7 +16,7 @@ use crate::backoff::Backoff;
 use crate::delivery::Claimed;
 use crate::execution::Execution;
 use crate::journal::misanswered;
-use crate::node::Node;
+use crate::node::{Node, publish};
 
 /// How long a claim is tried to be handed back: nobody waits for it, its lease ends anyway.
 const HAND_BACK_FOR: Duration = Duration::from_secs(5);
@@ -46,8 +46,6 @@ enum Verdict {
 pub(crate) async fn settle(execution: &Arc<Execution>, end: End) -> Option<Claimed> {
     execution.begin_settling();
     let node = &execution.node;
-    // What is being written right now comes first.
-    let _writer = execution.writer.lock().await;
     match verdict(execution, end) {
         Verdict::Drop => {
             node.observer.attempt_lost();
@@ -58,6 +56,12 @@ pub(crate) async fn settle(execution: &Arc<Execution>, end: End) -> Option<Claim
             None
         }
         Verdict::Settle(mut step, outcome) => {
+            // What is being written right now comes first; if that hangs, there is no time left.
+            let writer = tokio::time::timeout_at(execution.deadline(), execution.writer.lock());
+            let Ok(_writer) = writer.await else {
+                node.observer.attempt_lost();
+                return None;
+            };
             let mut events = execution.shown.lock().take();
             events.append(&mut step.events);
             step.events = events;
@@ -140,6 +144,10 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
     let next = settled.next.take();
     if next.is_none() {
         look_later(node, &settled, was_stopped);
+        if settled.more_due && !node.is_alone {
+            // This node may have no room for it, or be going down.
+            publish(node, &execution.thread_id).await;
+        }
     }
     Some(Claimed { delivered: *next?, permit, asked_at })
 }
@@ -155,10 +163,12 @@ async fn settle_until_deadline(
     loop {
         let asked_at = Instant::now();
         let command = Command::Settle(settle.clone());
-        let reply = match node.apply(execution.thread_id.clone(), command).await {
-            Ok(Reply::Settled(settled)) => Ok(settled),
-            Ok(other) => Err(misanswered("settle", &other)),
-            Err(error) => Err(error),
+        let applied = node.apply(execution.thread_id.clone(), command);
+        let reply = match tokio::time::timeout_at(execution.deadline(), applied).await {
+            Ok(Ok(Reply::Settled(settled))) => Ok(settled),
+            Ok(Ok(other)) => Err(misanswered("settle", &other)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StoreError::OutcomeUnknown { reason: "no answer came".to_owned() }),
         };
         let Err(error) = &reply else { return (reply, asked_at) };
         if matches!(error, StoreError::OutcomeUnknown { .. }) && settle.next.is_some() {
@@ -234,6 +244,10 @@ pub(crate) async fn hand_back_claim(node: &Node, thread_id: &ThreadId, claim: &C
             }
             Err(error) if error.refusal().is_none() => {
                 tracing::warn!(%claim, %error, "not handed back: its lease has to end");
+                return;
+            }
+            Ok(_) if !node.is_alone => {
+                publish(node, thread_id).await;
                 return;
             }
             // Handed back, or lost already.

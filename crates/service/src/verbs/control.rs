@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::journal::misanswered;
 use crate::node::{Done, Node, Then};
 use crate::nudge::{self, Wish};
+use crate::observe::{Operation, Outcome};
 
 impl Postroom {
     /// Steers exactly this run: it takes the messages in at the boundary that `delivery` names.
@@ -70,6 +71,8 @@ impl Postroom {
         let interrupted = self.inner.carry_through(move |node| async move {
             match node.apply(thread_id, Command::Interrupt).await {
                 Ok(Reply::Interrupted(interrupted)) => {
+                    let superseded = interrupted.superseded.len();
+                    node.observer.count_many(Operation::Supersede, Outcome::Ok, superseded);
                     if let Some(active) = &interrupted.active {
                         let target = nudge::target(&active.thread_id, &active.run_id, active.id);
                         node.ask_to_stop(target, Wish::OnlyAsked);

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
+use postroom_core::event::EventBody;
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::run::{Run, RunState};
 use tokio::time::Instant;
 
 use crate::Postroom;
 use crate::error::Error;
+use crate::events::{Heard, Listening};
 use crate::follow::{self, EventStream};
 use crate::node::Node;
 
@@ -36,7 +38,7 @@ impl Postroom {
             let look_again = give_up.min(Instant::now() + node.event_poll());
             tokio::select! {
                 biased;
-                _ = listening.hear() => {}
+                () = until_at_rest(&mut listening, run_id) => {}
                 () = tokio::time::sleep_until(look_again) => {}
             }
         }
@@ -54,6 +56,20 @@ impl Postroom {
     /// misses some.
     pub fn all_events(&self) -> EventStream {
         follow::all_events(&self.inner.hub)
+    }
+}
+
+/// Resolves when the run may have ended, or waits.
+async fn until_at_rest(listening: &mut Listening, run_id: &RunId) {
+    loop {
+        match listening.hear().await {
+            Heard::Something => return,
+            Heard::Event(event) if event.run_id.as_ref() == Some(run_id) => match event.body {
+                EventBody::RunFinished { .. } | EventBody::RunWaiting { .. } => return,
+                _ => {}
+            },
+            Heard::Event(_) => {}
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future;
-use postroom_core::command::{Command, Envelope, Mode, Reply, Start, Submit, Submitted};
+use postroom_core::command::{
+    Command, Envelope, Mode, Reply, Start, Submit, Submitted, SubmittedStatus,
+};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::EventBody;
 use postroom_core::id::{IdempotencyKey, ThreadId};
@@ -97,14 +99,14 @@ impl Node {
     ) -> Done<Submitted> {
         let permit = self.place_for(&submit);
         submit.claim = permit.is_some().then(|| self.claim_request(None));
-        let (start, mode) = (submit.start, submit.mode);
+        let start = submit.start;
         let answer = self.apply_repeatable(thread_id, Command::Submit(Box::new(submit))).await;
         if answer.lost_one && permit.is_some() {
             self.lost.look_for_some(self);
         }
         match answer.reply {
             Ok(Reply::Submitted(submitted)) => {
-                self.accepted(submitted, start, mode, permit, answer.asked_at)
+                self.accepted(submitted, start, permit, answer.asked_at)
             }
             Ok(other) => Done::failed(misanswered("submit", &other)),
             Err(error) => Done::failed(error),
@@ -123,7 +125,6 @@ impl Node {
         self: &Arc<Self>,
         mut submitted: Submitted,
         start: Start,
-        mode: Mode,
         permit: Option<Permit>,
         asked_at: Instant,
     ) -> Done<Submitted> {
@@ -132,19 +133,14 @@ impl Node {
             (Some(delivered), Some(permit)) => {
                 Then::Run(Box::new(Claimed { delivered: *delivered, permit, asked_at }))
             }
-            _ if mode == Mode::Steer && submitted.dispatch_id.is_some() && had_place => {
-                Then::Nothing
-            }
+            // It has joined a run, or waits with it, or is known already.
+            _ if submitted.status != SubmittedStatus::Queued => Then::Nothing,
             _ => match start {
-                // Busy: who executes the thread's run claims it next. Otherwise who claims first.
-                Start::Now if had_place => Then::Nothing,
-                Start::Now if self.is_alone => {
-                    self.ready.mark();
-                    Then::Nothing
-                }
+                // The thread is busy: who executes its run claims this next.
+                Start::Now if had_place && !self.admission.is_any_full() => Then::Nothing,
                 Start::Now => {
                     self.ready.mark();
-                    Then::Signal(submitted.thread_id.clone())
+                    self.signal(&submitted.thread_id)
                 }
                 Start::In(delay) => {
                     self.ready.mark_in(delay);
@@ -237,7 +233,7 @@ impl Node {
         let interrupts = matches!(submit.mode, Mode::Interrupt | Mode::Rollback);
         match reply {
             Ok(Reply::Submitted(submitted)) => {
-                let done = self.accepted(submitted, submit.start, submit.mode, permit, asked_at);
+                let done = self.accepted(submitted, submit.start, permit, asked_at);
                 if !matches!(done.then, Then::Nothing) {
                     self.spawn(crate::node::follow_up(self.clone(), done.then));
                 }
