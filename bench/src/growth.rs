@@ -147,7 +147,9 @@ async fn compare(
     ratios.sort_by(f64::total_cmp);
     let median = ratios[ratios.len() / 2];
     let verdict = if median <= LIMIT { "within" } else { "OVER" };
-    println!("growth/{name}: {label}: a lifecycle costs {median:.2} times that of an empty one ({verdict} {LIMIT})");
+    println!(
+        "growth/{name}: {label}: a lifecycle costs {median:.2} times that of an empty one ({verdict} {LIMIT})"
+    );
     Ok(())
 }
 

@@ -14,7 +14,10 @@ use crate::yardstick::{cpu_time, stopwatch, syncs_per_second};
 
 pub fn in_memory(runs: u64) -> anyhow::Result<()> {
     let report = run(memory(), Plan { runs, submitters: 64, threads: 500 })?;
-    println!("service/memory: {:.0} runs/s on this machine (wanted: 40000 on two cores)", report.rate);
+    println!(
+        "service/memory: {:.0} runs/s on this machine (wanted: 40000 on two cores)",
+        report.rate
+    );
     report.print("service/memory");
     Ok(())
 }
@@ -86,7 +89,8 @@ impl Report {
 }
 
 fn run(store: Arc<dyn MailboxStore>, plan: Plan) -> anyhow::Result<Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let executor = Arc::new(Nothing::default());
         let postroom = service(store, executor.clone()).await?;

@@ -56,7 +56,8 @@ async fn drive(
         submitters.spawn(async move {
             let mut number = offset;
             while number < runs {
-                let thread = thread(if threads == u64::MAX { number + 1_000 } else { number % threads });
+                let thread =
+                    thread(if threads == u64::MAX { number + 1_000 } else { number % threads });
                 postroom.submit(Some(thread), submission()).await?;
                 number += 64;
             }

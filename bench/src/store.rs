@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_core::command::{
-    ClaimRequest, Command, Outcome, Reply, RunResult, Settle, Step,
-};
 use postroom_core::command::Envelope;
+use postroom_core::command::{ClaimRequest, Command, Outcome, Reply, RunResult, Settle, Step};
 use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::ports::MailboxStore;
 

@@ -53,7 +53,7 @@ macro_rules! suite {
                 granularity, is_delivered_once, is_taken_in_once, reorder, stays_for_the_retry,
                 the_log_keeps_the_order, waits_for_its_boundary, what_is_refused;
             prompt: others_first_then_its_own, without_what_was_rolled_back;
-            purge: only_what_is_old, page_by_page;
+            purge: one_state, only_what_is_old, page_by_page;
             racing: claimers_of_one_thread, claimers_of_what_is_ready, settle_against_reclaim,
                 submitters, submitters_of_the_same;
             reclaim: a_wait_in_memory_goes_on, all_claims_of_dead_nodes, delays_the_retry,

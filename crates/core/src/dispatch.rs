@@ -94,6 +94,10 @@ impl DispatchState {
         Self::DeadLetter,
     ];
 
+    /// Those that nothing leaves.
+    pub const TERMINAL: [Self; 4] =
+        [Self::Acked, Self::Cancelled, Self::Superseded, Self::DeadLetter];
+
     /// Whether nothing leaves it.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Queued | Self::Claimed)

@@ -133,14 +133,13 @@ impl EventBody {
     /// # Errors
     /// Where a value in it has no JSON form.
     pub fn data_json(&self) -> Result<String, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Parts<'a> {
-            #[serde(borrow)]
-            data: &'a serde_json::value::RawValue,
-        }
-        let whole = serde_json::to_string(self)?;
-        let parts: Parts<'_> = serde_json::from_str(&whole)?;
-        Ok(parts.data.get().to_owned())
+        // The whole is `{"type":"…","data":…}`, in that order and without spaces; cutting the frame off
+        // is a third of the cost of parsing it again.
+        let mut json = serde_json::to_string(self)?;
+        let frame = r#"{"type":"","data":"#.len() + self.type_name().len();
+        json.pop();
+        json.drain(..frame);
+        Ok(json)
     }
 
     /// The event of a type's name and its data as JSON text.
@@ -155,3 +154,16 @@ impl EventBody {
 
 /// An event as it is shared by the log, the hub and every subscriber.
 pub type SharedEvent = Arc<Event>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_what_stands_in_the_frame() {
+        let body = EventBody::TextDelta { text: "a \"quoted\" word".to_owned() };
+        let data = body.data_json().unwrap();
+        assert_eq!(data, r#"{"text":"a \"quoted\" word"}"#);
+        assert_eq!(EventBody::from_parts(body.type_name(), &data).unwrap(), body);
+    }
+}

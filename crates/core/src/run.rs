@@ -273,6 +273,8 @@ pub struct Run {
     pub steps: u32,
     /// How many attempts were started.
     pub attempt: u32,
+    /// `seq` of the thread's last event before the run's first.
+    pub events_after: u64,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it was first started.

@@ -18,7 +18,6 @@ pub mod guard;
 pub mod problem;
 mod routes;
 mod run_events;
-mod run_start;
 mod serve;
 mod sse;
 pub mod wire;

@@ -8,8 +8,6 @@ use postroom_core::run::{Run, RunState};
 use postroom_core::time::Timestamp;
 use postroom_service::{EventStream, Postroom};
 
-use crate::run_start::event_before;
-
 /// Where a run's stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndsWhere {
@@ -100,7 +98,7 @@ impl Follower {
             return Ok(());
         }
         let Some(run) = postroom.store().run(run_id).await? else { return Ok(()) };
-        self.last = event_before(&**postroom.store(), &run).await?;
+        self.last = run.events_after;
         self.events = postroom.events(thread_id, self.last);
         Ok(())
     }

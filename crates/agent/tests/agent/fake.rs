@@ -300,6 +300,7 @@ fn new_run(agent: &str) -> Run {
         usage: Usage::default(),
         steps: 0,
         attempt: 0,
+        events_after: 0,
         created_at: Timestamp(0),
         started_at: None,
     }

@@ -55,9 +55,9 @@ impl Answer {
                 let reclaimed = reclaimed.map(|all| (all.dispatches, all.events));
                 Self::Reclaimed(reclaimed.map_err(Refused::from))
             }
-            Step::Purge { older_than } => {
-                Self::Purged(store.purge_terminal(older_than, 1_000).await.map_err(Refused::from))
-            }
+            Step::Purge { older_than } => Self::Purged(
+                store.purge_terminal(None, older_than, 1_000).await.map_err(Refused::from),
+            ),
             Step::Advance(_) | Step::GoBack(_) => Self::Nothing,
         }
     }

@@ -50,6 +50,7 @@ impl Work<'_> {
             usage: Usage::default(),
             steps: 0,
             attempt: 0,
+            events_after: self.thread.event_seq,
             created_at: self.now,
             started_at: None,
         };

@@ -137,9 +137,15 @@ pub trait MailboxStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Reclaimed, StoreError>;
 
-    /// Deletes up to `limit` dispatches that were terminal before `older_than`, never their runs
-    /// or messages; says how many. Idempotency keys as old go with them.
-    async fn purge_terminal(&self, older_than: Timestamp, limit: usize) -> Result<u64, StoreError>;
+    /// Deletes up to `limit` dispatches that are in `state` (`None`: in any terminal state; one that
+    /// is not terminal deletes nothing) since before `older_than`, never their runs or messages; says
+    /// how many. Where `state` is `None`, answers to submissions that are as old go with them.
+    async fn purge_terminal(
+        &self,
+        state: Option<DispatchState>,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StoreError>;
 
     /// The store's time, which decides about leases.
     async fn now(&self) -> Result<Timestamp, StoreError>;

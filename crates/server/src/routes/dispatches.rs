@@ -157,17 +157,22 @@ struct DeletedView {
     deleted: u64,
 }
 
+/// A terminal state; others are never deleted.
+fn terminal_state(word: &str) -> Result<DispatchState> {
+    DispatchState::from_word(word).filter(|state| state.is_terminal()).ok_or_else(|| {
+        Problem::bad_request(
+            "invalid_parameter",
+            "status: only acked, cancelled, superseded and dead_letter dispatches can be deleted",
+        )
+    })
+}
+
 /// Deletes terminal dispatches, never their runs or messages.
 async fn purge(
     State(app): State<App>,
     Query(query): Query<PurgeQuery>,
 ) -> Result<Answer<DeletedView>> {
-    if query.status.is_some() {
-        return Err(Problem::bad_request(
-            "status_not_supported",
-            "status: the store deletes terminal dispatches of every status together: leave it out",
-        ));
-    }
+    let state = query.status.as_deref().map(terminal_state).transpose()?;
     let Some(before) = query.before else {
         return Err(Problem::bad_request(
             "invalid_parameter",
@@ -178,7 +183,7 @@ async fn purge(
     let store = app.postroom().store();
     let mut deleted = 0;
     loop {
-        let now = store.purge_terminal(older_than, PAGE).await?;
+        let now = store.purge_terminal(state, older_than, PAGE).await?;
         deleted += now;
         if now < PAGE as u64 {
             return Ok(Answer(DeletedView { deleted }));

@@ -15,7 +15,6 @@ use crate::app::App;
 use crate::extract::{LastEventId, Path, Query, WantsStream};
 use crate::problem::Result;
 use crate::run_events::{EndsWhere, run_events};
-use crate::run_start::event_before;
 use crate::sse;
 use crate::wire::{EventView, PageView};
 
@@ -102,9 +101,7 @@ async fn page_of_run(
     limit: Limit,
 ) -> Result<PageView<SharedEvent>> {
     let store = app.postroom().store();
-    if after == 0 {
-        after = event_before(&**store, run).await?;
-    }
+    after = after.max(run.events_after);
     let mut items = Vec::new();
     let mut looked_through = 0;
     let mut end_was_seen = false;

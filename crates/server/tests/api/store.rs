@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postroom_core::command::{ClaimRequest, Envelope};
-use postroom_core::dispatch::Dispatch;
+use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
 use postroom_core::id::{DispatchId, RunId, ThreadId};
@@ -66,7 +66,7 @@ macro_rules! checked {
 checked! {
     async fn claim_ready(&self, request: ClaimRequest, limit: usize) -> ClaimedReady;
     async fn reclaim(&self, scope: ReclaimScope, retry_in: Duration, limit: usize) -> Reclaimed;
-    async fn purge_terminal(&self, older_than: Timestamp, limit: usize) -> u64;
+    async fn purge_terminal(&self, state: Option<DispatchState>, older_than: Timestamp, limit: usize) -> u64;
     async fn now(&self) -> Timestamp;
     async fn thread(&self, id: &ThreadId) -> Option<Thread>;
     async fn threads(&self, filter: &ThreadFilter, limit: usize, cursor: Option<&str>) -> Page<Thread>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postroom_core::command::{ClaimRequest, Command, Envelope};
-use postroom_core::dispatch::Dispatch;
+use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
 use postroom_core::id::{DispatchId, RunId, ThreadId};
@@ -123,9 +123,14 @@ impl MailboxStore for TestStore {
         self.inner.reclaim(scope, retry_in, limit).await
     }
 
-    async fn purge_terminal(&self, older_than: Timestamp, limit: usize) -> Result<u64, StoreError> {
+    async fn purge_terminal(
+        &self,
+        state: Option<DispatchState>,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
         self.check()?;
-        self.inner.purge_terminal(older_than, limit).await
+        self.inner.purge_terminal(state, older_than, limit).await
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
+use postroom_core::dispatch::DispatchState;
 use postroom_core::dispatch::Priority;
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
@@ -91,22 +92,41 @@ impl Tables {
     }
 
     /// Deletes up to `limit` dispatches, and as many answers to submissions, that are older.
-    pub(super) fn purge_terminal(&mut self, older_than: Timestamp, limit: usize) -> u64 {
-        let mut purged = 0;
+    pub(super) fn purge_terminal(
+        &mut self,
+        state: Option<DispatchState>,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> u64 {
+        let Some(state) = state else {
+            self.purge_answers(older_than, limit);
+            return DispatchState::TERMINAL.iter().fold(0, |purged, state| {
+                let left = limit.saturating_sub(usize::try_from(purged).unwrap_or(limit));
+                purged + self.purge_state(*state, older_than, left)
+            });
+        };
+        self.purge_state(state, older_than, limit)
+    }
+
+    fn purge_state(&mut self, state: DispatchState, older_than: Timestamp, limit: usize) -> u64 {
         let shared = &mut self.shared;
-        for _ in 0..limit {
-            let Some(oldest) = shared.times.terminal.first_entry() else { break };
-            if oldest.key().0 >= older_than {
-                break;
-            }
-            let id = oldest.remove();
+        let old = (state, Timestamp(i64::MIN), 0)..(state, older_than, 0);
+        let old: Vec<_> = shared.times.terminal.range(old).take(limit).map(|(_, id)| *id).collect();
+        let mut purged = 0;
+        for id in old {
             if let Some(removed) = shared.dispatches.remove(&id) {
+                shared.times.unindex(removed.number, &removed.row);
                 purged += 1;
                 if let Some(here) = self.mailboxes.get_mut(&removed.row.thread_id) {
                     here.forget_dispatch(removed.number);
                 }
             }
         }
+        purged
+    }
+
+    fn purge_answers(&mut self, older_than: Timestamp, limit: usize) {
+        let shared = &mut self.shared;
         for _ in 0..limit {
             let Some((at, ..)) = shared.answers.first() else { break };
             if *at >= older_than {
@@ -117,6 +137,5 @@ impl Tables {
                 here.answers.remove(&key);
             }
         }
-        purged
     }
 }

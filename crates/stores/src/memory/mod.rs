@@ -101,8 +101,13 @@ impl MailboxStore for MemoryStore {
         self.tables.lock().reclaim(&scope, retry_in, limit, self.clock.now(), &*self.ids)
     }
 
-    async fn purge_terminal(&self, older_than: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        Ok(self.tables.lock().purge_terminal(older_than, limit))
+    async fn purge_terminal(
+        &self,
+        state: Option<DispatchState>,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
+        Ok(self.tables.lock().purge_terminal(state, older_than, limit))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

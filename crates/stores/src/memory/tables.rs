@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use postroom_core::dispatch::{Dispatch, Priority};
+use postroom_core::dispatch::{Dispatch, DispatchState, Priority};
 use postroom_core::id::{AgentId, DispatchId, IdempotencyKey, RunId, ThreadId};
 use postroom_core::run::Run;
 use postroom_core::thread::{Readiness, Thread};
@@ -102,8 +102,8 @@ impl ThreadIndex {
 pub(super) struct Times {
     /// When each claim ends.
     pub(super) leases: BTreeMap<(Timestamp, u64), ThreadId>,
-    /// Since when dispatches are terminal.
-    pub(super) terminal: BTreeMap<(Timestamp, u64), DispatchId>,
+    /// Since when dispatches are in each terminal state.
+    pub(super) terminal: BTreeMap<(DispatchState, Timestamp, u64), DispatchId>,
 }
 
 impl Times {
@@ -112,7 +112,7 @@ impl Times {
         if let Some(until) = dispatch.lease_until() {
             self.leases.insert((until, number), dispatch.thread_id.clone());
         } else if dispatch.state().is_terminal() {
-            self.terminal.insert((dispatch.updated_at, number), dispatch.id);
+            self.terminal.insert((dispatch.state(), dispatch.updated_at, number), dispatch.id);
         }
     }
 
@@ -121,7 +121,7 @@ impl Times {
         if let Some(until) = dispatch.lease_until() {
             self.leases.remove(&(until, number));
         } else if dispatch.state().is_terminal() {
-            self.terminal.remove(&(dispatch.updated_at, number));
+            self.terminal.remove(&(dispatch.state(), dispatch.updated_at, number));
         }
     }
 }

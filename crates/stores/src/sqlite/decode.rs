@@ -72,6 +72,7 @@ pub(super) fn run(row: &mut Columns<'_, '_>, thread_id: ThreadId) -> Result<Run,
     let origin = row.take()?;
     let parent_run_id = row.take()?;
     let spec = row.take_json()?.unwrap_or_default();
+    let events_after = row.take()?;
     let created_at = row.take()?;
     Ok(Run {
         id,
@@ -79,6 +80,7 @@ pub(super) fn run(row: &mut Columns<'_, '_>, thread_id: ThreadId) -> Result<Run,
         origin,
         parent_run_id,
         spec,
+        events_after,
         created_at,
         agent_id: row.take()?,
         agent_version: row.take()?,

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postroom_core::command::{ClaimRequest, Envelope};
-use postroom_core::dispatch::Dispatch;
+use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
 use postroom_core::id::{DispatchId, RunId, ThreadId};
@@ -165,8 +165,13 @@ impl MailboxStore for SqliteStore {
         }
     }
 
-    async fn purge_terminal(&self, older_than: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        match self.carry_out_one(Unit::Purge { older_than, limit }).await? {
+    async fn purge_terminal(
+        &self,
+        state: Option<DispatchState>,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> Result<u64, StoreError> {
+        match self.carry_out_one(Unit::Purge { state, older_than, limit }).await? {
             Answer::Purged(count) => Ok(count),
             _ => mismatch(),
         }

@@ -81,7 +81,8 @@ impl MailboxRows<'_, '_> {
                 let values = self.statements.get(Query::RunInsert)?.with(&no)?.with(&run.id)?;
                 let values = values.with(&run.origin)?.with(&run.parent_run_id)?;
                 let spec = (*run.spec != RunSpec::default()).then_some(&run.spec);
-                let values = values.with_json(spec)?.with(&run.created_at)?.with(&run.agent_id)?;
+                let values = values.with_json(spec)?.with(&run.events_after)?;
+                let values = values.with(&run.created_at)?.with(&run.agent_id)?;
                 run_values(values, run)?.write_one("run")
             }
             Write::Update(run) => {

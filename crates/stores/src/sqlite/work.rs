@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postroom_core::command::{ClaimRequest, Command, Envelope};
+use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 use postroom_core::mailbox::Mailbox;
@@ -37,6 +38,8 @@ pub(super) enum Unit {
     },
     /// See [`postroom_core::ports::MailboxStore::purge_terminal`].
     Purge {
+        /// In which state; in any terminal one.
+        state: Option<DispatchState>,
         /// What is older.
         older_than: Timestamp,
         /// How many.
@@ -104,8 +107,8 @@ impl Transaction<'_, '_> {
             Unit::Reclaim { scope, retry_in, limit } => {
                 self.reclaim(scope, *retry_in, *limit).map(Answer::Reclaimed).map(Ok)
             }
-            Unit::Purge { older_than, limit } => {
-                self.purge_terminal(*older_than, *limit).map(Answer::Purged).map(Ok)
+            Unit::Purge { state, older_than, limit } => {
+                self.purge_terminal(*state, *older_than, *limit).map(Answer::Purged).map(Ok)
             }
         }
     }

@@ -59,6 +59,7 @@ CREATE TABLE runs (
                                                 OR origin = 'schedule'),
     parent_run_id       TEXT,
     spec                TEXT,             -- JSON object; NULL: all by default
+    events_after        INTEGER NOT NULL,
     created_at          INTEGER NOT NULL,
     agent_id            TEXT    NOT NULL,
     agent_version       TEXT,
@@ -147,7 +148,7 @@ CREATE INDEX dispatches_delayed ON dispatches (thread_no, available_at, ordinal)
 CREATE INDEX dispatches_leased ON dispatches (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX dispatches_of_thread ON dispatches (thread_no);
 CREATE INDEX dispatches_unacked ON dispatches (dispatch_no) WHERE status <> 'acked';
-CREATE INDEX dispatches_terminal ON dispatches (updated_at)
+CREATE INDEX dispatches_terminal ON dispatches (status, updated_at)
     WHERE status <> 'queued' AND status <> 'claimed';
 
 CREATE TABLE messages (

@@ -44,10 +44,10 @@ DELETE FROM dispatches WHERE thread_no = ?1 RETURNING status;
 -- name: dispatches_purge
 DELETE FROM dispatches WHERE dispatch_no IN (
     SELECT dispatch_no FROM dispatches
-    WHERE status <> 'queued' AND status <> 'claimed' AND updated_at < ?1
+    WHERE status = ?1 AND status <> 'queued' AND status <> 'claimed' AND updated_at < ?2
     ORDER BY updated_at
-    LIMIT ?2
-) RETURNING status;
+    LIMIT ?3
+);
 
 -- name: dispatch_read
 SELECT t.id, d.* FROM dispatches AS d CROSS JOIN threads AS t ON t.thread_no = d.thread_no

@@ -3,15 +3,15 @@ SELECT * FROM runs WHERE id = ?1;
 
 -- name: run_insert
 INSERT INTO runs (
-    thread_no, id, origin, parent_run_id, spec, created_at,
+    thread_no, id, origin, parent_run_id, spec, events_after, created_at,
     agent_id, agent_version, input, status, wait_reason, wait_tasks,
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
     input_tokens, output_tokens, steps, attempt, started_at, state
 ) VALUES (
-    ?1, ?2, ?3, ?4, ?5, ?6,
-    ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-    ?26, ?27, ?28, ?29
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7,
+    ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+    ?26, ?27, ?28, ?29, ?30
 );
 
 -- The agent is left out, for the sake of its index: a run keeps it.
