@@ -152,7 +152,6 @@ async fn dead_letters_are_listed_and_retried() {
 }
 
 #[tokio::test]
-#[ignore = "the store can't delete dispatches of one state alone yet"]
 async fn dead_letters_are_purged_and_nothing_else() {
     let (home, server) = home_and_server().await;
     home.client(&server, &["send", "hello"]).await.ok();
