@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -44,10 +45,20 @@ pub enum InvalidId {
 
 /// Most ids are UUIDs, which fit in place; names that users choose are shared text.
 /// A canonical UUID is always held as `Uuid`, so equality needs no conversion.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Repr {
     Uuid(Uuid),
     Text(Arc<str>),
+}
+
+/// Only the bytes that tell ids apart: a look-up hashes half of what a derived one would.
+impl Hash for Repr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Uuid(uuid) => state.write_u128(uuid.as_u128()),
+            Self::Text(text) => text.hash(state),
+        }
+    }
 }
 
 impl Repr {

@@ -1,5 +1,7 @@
 //! What a decision changes: row-sized, grouped by table, ready to be written.
 
+use std::sync::Arc;
+
 use crate::command::{Reply, Submitted};
 use crate::dispatch::{Dispatch, DispatchState};
 use crate::event::SharedEvent;
@@ -51,9 +53,9 @@ pub struct Changes {
     /// The thread's row.
     pub thread: Option<Write<Thread>>,
     /// Runs.
-    pub runs: Vec<Write<Run>>,
+    pub runs: Vec<Write<Arc<Run>>>,
     /// Dispatches.
-    pub dispatches: Vec<Write<Dispatch>>,
+    pub dispatches: Vec<Write<Arc<Dispatch>>>,
     /// Messages to append to the log, in order.
     pub messages: Vec<LogMessage>,
     /// Changes to the pending messages, in order.

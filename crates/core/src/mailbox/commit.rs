@@ -18,7 +18,7 @@ impl Work<'_> {
         let state = self.run(&dispatch.run_id)?.run_state();
         if step.resume && state != RunState::Waiting {
             return Err(Refusal::IllegalRun {
-                run_id: dispatch.run_id,
+                run_id: dispatch.run_id.clone(),
                 state,
                 command: self.command,
             });

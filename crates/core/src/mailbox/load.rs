@@ -1,5 +1,7 @@
 //! Which rows a command touches: said here once, for every store.
 
+use std::sync::Arc;
+
 use crate::command::{CancelTarget, Command, Mode, Submit, Take};
 use crate::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use crate::id::{DispatchId, MessageId, RunId, ThreadId};
@@ -299,8 +301,8 @@ impl<R: Rows> Loader<'_, R> {
     }
 
     /// The dispatch that will be the head once the delayed ones that are due take part.
-    fn head(&self) -> Option<Dispatch> {
-        let due = |dispatch: &&Dispatch| match dispatch.status {
+    fn head(&self) -> Option<Arc<Dispatch>> {
+        let due = |dispatch: &&Arc<Dispatch>| match dispatch.status {
             DispatchStatus::Queued { due } => due || dispatch.available_at <= self.now,
             _ => false,
         };
@@ -398,7 +400,7 @@ impl<R: Rows> Loader<'_, R> {
         &mut self,
         pointer: impl FnOnce(&crate::thread::Thread) -> Option<RunId>,
     ) -> Result<Option<RunId>, R::Error> {
-        let run_id = self.mailbox.thread.as_ref().and_then(pointer);
+        let run_id = self.mailbox.thread.as_deref().and_then(pointer);
         if let Some(run_id) = &run_id {
             self.run(run_id)?;
         }
@@ -428,17 +430,17 @@ impl<R: Rows> Loader<'_, R> {
         Ok(())
     }
 
-    fn keep(&mut self, dispatch: Dispatch) {
+    fn keep(&mut self, dispatch: Arc<Dispatch>) {
         if self.find(dispatch.id).is_none() {
             self.mailbox.dispatches.push(dispatch);
         }
     }
 
     fn find(&self, id: DispatchId) -> Option<&Dispatch> {
-        self.mailbox.dispatches.iter().find(|dispatch| dispatch.id == id)
+        self.mailbox.dispatches.iter().find(|dispatch| dispatch.id == id).map(|found| &**found)
     }
 
     fn find_run(&self, id: &RunId) -> Option<&Run> {
-        self.mailbox.runs.iter().find(|run| run.id == *id)
+        self.mailbox.runs.iter().find(|run| run.id == *id).map(|found| &**found)
     }
 }

@@ -28,6 +28,8 @@ mod work;
 pub use changes::{Changes, Decision, DepthDelta, PendingWrite, Write};
 pub use rows::Rows;
 
+use std::sync::Arc;
+
 use crate::command::{Command, Submitted};
 use crate::dispatch::Dispatch;
 use crate::error::Refusal;
@@ -44,11 +46,11 @@ use work::Work;
 #[derive(Debug)]
 pub struct Mailbox {
     thread_id: ThreadId,
-    thread: Option<Thread>,
+    thread: Option<Arc<Thread>>,
     /// The claimed dispatch, the front of the queue (or all of it), and those the command names.
-    dispatches: Vec<Dispatch>,
+    dispatches: Vec<Arc<Dispatch>>,
     /// The runs of those dispatches that the command may change, and those it names.
-    runs: Vec<Run>,
+    runs: Vec<Arc<Run>>,
     pending: Vec<Pending>,
     /// The inputs of runs that may begin.
     log: Vec<LogMessage>,

@@ -1,5 +1,7 @@
 //! What a mailbox is loaded from.
 
+use std::sync::Arc;
+
 use crate::command::Submitted;
 use crate::dispatch::Dispatch;
 use crate::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId, RunId, ThreadId};
@@ -16,17 +18,21 @@ pub trait Rows {
     type Error;
 
     /// A thread.
-    fn thread(&mut self, id: &ThreadId) -> Result<Option<Thread>, Self::Error>;
+    fn thread(&mut self, id: &ThreadId) -> Result<Option<Arc<Thread>>, Self::Error>;
 
     /// A run, of any thread.
-    fn run(&mut self, id: &RunId) -> Result<Option<Run>, Self::Error>;
+    fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Self::Error>;
 
     /// A dispatch, of any thread.
-    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Dispatch>, Self::Error>;
+    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Self::Error>;
 
     /// The first `limit` dispatches of the thread that are `Queued { due: true }`, by priority and
     /// ordinal.
-    fn due(&mut self, thread_id: &ThreadId, limit: usize) -> Result<Vec<Dispatch>, Self::Error>;
+    fn due(
+        &mut self,
+        thread_id: &ThreadId,
+        limit: usize,
+    ) -> Result<Vec<Arc<Dispatch>>, Self::Error>;
 
     /// The dispatches of the thread that are `Queued { due: false }`, by `available_at`: all that
     /// are due by `now` and the first `beyond` after them.
@@ -35,10 +41,10 @@ pub trait Rows {
         thread_id: &ThreadId,
         now: Timestamp,
         beyond: usize,
-    ) -> Result<Vec<Dispatch>, Self::Error>;
+    ) -> Result<Vec<Arc<Dispatch>>, Self::Error>;
 
     /// All queued dispatches of the thread, due or not, in any order.
-    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Dispatch>, Self::Error>;
+    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Arc<Dispatch>>, Self::Error>;
 
     /// The thread's pending messages, by position.
     fn pending(&mut self, thread_id: &ThreadId) -> Result<Vec<Pending>, Self::Error>;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::dispatch::Dispatch;
 use crate::id::{DispatchId, RunId};
@@ -10,7 +11,7 @@ use crate::run::Run;
 use super::changes::Write;
 
 /// A row with a key.
-pub(super) trait Row {
+pub(super) trait Row: Clone {
     type Key: Clone + Eq + Hash;
     fn key(&self) -> &Self::Key;
 }
@@ -41,13 +42,13 @@ const FEW: usize = 16;
 
 /// Rows by their key. Most commands touch a few; an interrupt may touch thousands.
 pub(super) struct Tracked<T: Row> {
-    rows: Vec<(T, Fate)>,
+    rows: Vec<(Arc<T>, Fate)>,
     /// Where each row is, kept only where there are many.
     places: HashMap<T::Key, usize>,
 }
 
 impl<T: Row> Tracked<T> {
-    pub(super) fn loaded(rows: Vec<T>) -> Self {
+    pub(super) fn loaded(rows: Vec<Arc<T>>) -> Self {
         let mut tracked = Self {
             rows: rows.into_iter().map(|row| (row, Fate::Kept)).collect(),
             places: HashMap::new(),
@@ -73,11 +74,16 @@ impl<T: Row> Tracked<T> {
     }
 
     pub(super) fn get(&self, key: &T::Key) -> Option<&T> {
-        self.place(key).map(|place| &self.rows[place].0)
+        self.place(key).map(|place| &*self.rows[place].0)
+    }
+
+    /// The row, to be kept while it may be changed.
+    pub(super) fn shared(&self, key: &T::Key) -> Option<Arc<T>> {
+        self.place(key).map(|place| self.rows[place].0.clone())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.rows.iter().map(|(row, _)| row)
+        self.rows.iter().map(|(row, _)| &**row)
     }
 
     /// The row, to be changed.
@@ -86,15 +92,15 @@ impl<T: Row> Tracked<T> {
         if *fate == Fate::Kept {
             *fate = Fate::Updated;
         }
-        Some(row)
+        Some(Arc::make_mut(row))
     }
 
     pub(super) fn insert(&mut self, row: T) {
-        self.rows.push((row, Fate::Inserted));
+        self.rows.push((Arc::new(row), Fate::Inserted));
         self.note_places();
     }
 
-    pub(super) fn into_writes(self) -> Vec<Write<T>> {
+    pub(super) fn into_writes(self) -> Vec<Write<Arc<T>>> {
         self.rows
             .into_iter()
             .filter_map(|(row, fate)| match fate {

@@ -28,7 +28,7 @@ pub(super) struct Work<'a> {
     pub(super) ids: Ids<'a>,
     /// The thread; one that is not there is written only if `create_thread` says so.
     pub(super) thread: Thread,
-    thread_before: Option<Thread>,
+    thread_before: Option<Arc<Thread>>,
     pub(super) dispatches: Tracked<Dispatch>,
     pub(super) runs: Tracked<Run>,
     pub(super) pending: Vec<Pending>,
@@ -53,8 +53,11 @@ impl<'a> Work<'a> {
         now: Timestamp,
         ids: Ids<'a>,
     ) -> Self {
-        let thread =
-            mailbox.thread.clone().unwrap_or_else(|| Thread::new(mailbox.thread_id.clone(), now));
+        let thread = mailbox
+            .thread
+            .as_deref()
+            .cloned()
+            .unwrap_or_else(|| Thread::new(mailbox.thread_id, now));
         let mut work = Self {
             command,
             now,
@@ -92,10 +95,11 @@ impl<'a> Work<'a> {
     }
 
     /// The claimed dispatch, if `claim` is the thread's current one.
-    pub(super) fn fence(&self, claim: &Claim) -> Result<Dispatch, Refusal> {
-        self.claimed()
+    pub(super) fn fence(&self, claim: &Claim) -> Result<Arc<Dispatch>, Refusal> {
+        self.thread
+            .claimed_dispatch_id
+            .and_then(|id| self.dispatches.shared(&id))
             .filter(|dispatch| dispatch.claim() == Some(claim) || committed(Fault::NoFence))
-            .cloned()
             .ok_or_else(|| Refusal::StaleClaim { claim: claim.clone(), command: self.command })
     }
 
@@ -310,7 +314,7 @@ impl<'a> Work<'a> {
             self.thread.readiness = self.readiness();
         }
         let thread = match &self.thread_before {
-            Some(before) if *before == self.thread => None,
+            Some(before) if **before == self.thread => None,
             Some(_) => {
                 self.thread.updated_at = self.now;
                 Some(Write::Update(self.thread))

@@ -6,6 +6,7 @@ pub mod story;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use postroom_core::command::{Command, Reply, Submitted};
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
@@ -81,12 +82,12 @@ impl Tables {
         }
         for write in changes.runs {
             let new = matches!(write, Write::Insert(_));
-            let run = write.row().clone();
+            let run = Run::clone(write.row());
             assert_eq!(self.runs.insert(run.id.clone(), run).is_none(), new);
         }
         for write in changes.dispatches {
             let new = matches!(write, Write::Insert(_));
-            let dispatch = write.row().clone();
+            let dispatch = Dispatch::clone(write.row());
             assert_eq!(self.dispatches.insert(dispatch.id, dispatch).is_none(), new);
         }
         self.messages.extend(changes.messages.into_iter().map(|row| (thread_id.clone(), row)));
@@ -130,21 +131,27 @@ impl Tables {
 impl Rows for Tables {
     type Error = Infallible;
 
-    fn thread(&mut self, id: &ThreadId) -> Result<Option<Thread>, Infallible> {
-        Ok(self.threads.get(id).cloned())
+    fn thread(&mut self, id: &ThreadId) -> Result<Option<Arc<Thread>>, Infallible> {
+        Ok(self.threads.get(id).cloned().map(Arc::new))
     }
 
-    fn run(&mut self, id: &RunId) -> Result<Option<Run>, Infallible> {
-        Ok(self.runs.get(id).cloned())
+    fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Infallible> {
+        Ok(self.runs.get(id).cloned().map(Arc::new))
     }
 
-    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Dispatch>, Infallible> {
-        Ok(self.dispatches.get(&id).cloned())
+    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Infallible> {
+        Ok(self.dispatches.get(&id).cloned().map(Arc::new))
     }
 
-    fn due(&mut self, thread: &ThreadId, limit: usize) -> Result<Vec<Dispatch>, Infallible> {
+    fn due(&mut self, thread: &ThreadId, limit: usize) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let due = |d: &&&Dispatch| d.status == DispatchStatus::Queued { due: true };
-        Ok(self.queue(thread).iter().filter(due).take(limit).map(|d| (*d).clone()).collect())
+        Ok(self
+            .queue(thread)
+            .iter()
+            .filter(due)
+            .take(limit)
+            .map(|d| Arc::new((*d).clone()))
+            .collect())
     }
 
     fn delayed(
@@ -152,7 +159,7 @@ impl Rows for Tables {
         thread: &ThreadId,
         now: Timestamp,
         beyond: usize,
-    ) -> Result<Vec<Dispatch>, Infallible> {
+    ) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let mut delayed: Vec<Dispatch> = self
             .queue(thread)
             .into_iter()
@@ -162,11 +169,11 @@ impl Rows for Tables {
         delayed.sort_by_key(|dispatch| (dispatch.available_at, dispatch.id));
         let due = delayed.iter().filter(|dispatch| dispatch.available_at <= now).count();
         delayed.truncate(due + beyond);
-        Ok(delayed)
+        Ok(delayed.into_iter().map(Arc::new).collect())
     }
 
-    fn queued(&mut self, thread: &ThreadId) -> Result<Vec<Dispatch>, Infallible> {
-        Ok(self.queue(thread).into_iter().cloned().collect())
+    fn queued(&mut self, thread: &ThreadId) -> Result<Vec<Arc<Dispatch>>, Infallible> {
+        Ok(self.queue(thread).into_iter().cloned().map(Arc::new).collect())
     }
 
     fn pending(&mut self, thread: &ThreadId) -> Result<Vec<Pending>, Infallible> {

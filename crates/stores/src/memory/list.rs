@@ -1,5 +1,7 @@
 //! Lists, newest first, a page at a time.
 
+use std::sync::Arc;
+
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::id::{RunId, ThreadId};
@@ -51,8 +53,8 @@ impl Tables {
         // A run that is gone since leaves its place unknown: beginning again repeats, but skips none.
         let after = after.and_then(|id| self.shared.runs.number(id)).unwrap_or(0);
         let waiting = self.shared.runs.oldest_first(RunState::Waiting as usize, after);
-        let for_tasks = |run: &&Run| run.wait_reason() == Some(WaitReason::BackgroundTasks);
-        waiting.filter(for_tasks).take(limit).cloned().collect()
+        let for_tasks = |run: &&Arc<Run>| run.wait_reason() == Some(WaitReason::BackgroundTasks);
+        waiting.filter(for_tasks).take(limit).map(|run| (**run).clone()).collect()
     }
 
     pub(super) fn dispatches(
@@ -144,11 +146,14 @@ fn below(cursor: Option<&str>) -> Result<u64, StoreError> {
 }
 
 /// The first `limit` rows, and where the next page begins.
-fn page<'r, T: Clone + 'r>(mut rows: impl Iterator<Item = (u64, &'r T)>, limit: usize) -> Page<T> {
+fn page<'r, T: Clone + 'r>(
+    mut rows: impl Iterator<Item = (u64, &'r Arc<T>)>,
+    limit: usize,
+) -> Page<T> {
     let mut items = Vec::new();
     let mut last = None;
     for (number, row) in rows.by_ref().take(limit) {
-        items.push(row.clone());
+        items.push((**row).clone());
         last = Some(number);
     }
     let next_cursor = last.filter(|_| rows.next().is_some()).map(|number| format!("{number:x}"));

@@ -1,6 +1,7 @@
 //! What belongs to one thread alone.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use postroom_core::command::Submitted;
 use postroom_core::dispatch::{Dispatch, DispatchStatus, Priority};
@@ -20,7 +21,7 @@ pub(super) struct Answer {
 
 /// One thread's rows. Message ids and keys are chosen by users: their maps are keyed.
 pub(super) struct MailboxRows {
-    pub(super) thread: Thread,
+    pub(super) thread: Arc<Thread>,
     /// Orders threads by when they came.
     pub(super) number: u64,
     /// `seq` 1 first.
@@ -47,7 +48,7 @@ pub(super) struct MailboxRows {
 }
 
 impl MailboxRows {
-    pub(super) fn new(thread: Thread, number: u64) -> Self {
+    pub(super) fn new(thread: Arc<Thread>, number: u64) -> Self {
         Self {
             thread,
             number,

@@ -119,7 +119,7 @@ impl MailboxStore for MemoryStore {
     }
 
     async fn thread(&self, id: &ThreadId) -> Result<Option<Thread>, StoreError> {
-        Ok(self.tables.lock().mailboxes.get(id).map(|here| here.thread.clone()))
+        Ok(self.tables.lock().mailboxes.get(id).map(|here| (*here.thread).clone()))
     }
 
     async fn threads(
@@ -132,7 +132,7 @@ impl MailboxStore for MemoryStore {
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
-        Ok(self.tables.lock().shared.runs.get(id).cloned())
+        Ok(self.tables.lock().shared.runs.get(id).map(|run| (**run).clone()))
     }
 
     async fn runs(
@@ -153,7 +153,7 @@ impl MailboxStore for MemoryStore {
     }
 
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
-        Ok(self.tables.lock().shared.dispatches.get(&id).cloned())
+        Ok(self.tables.lock().shared.dispatches.get(&id).map(|row| (**row).clone()))
     }
 
     async fn dispatches(

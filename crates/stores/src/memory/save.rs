@@ -1,5 +1,7 @@
 //! Changes, written.
 
+use std::sync::Arc;
+
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
@@ -29,7 +31,7 @@ impl Tables {
             (Some(here), None) => here,
             (Some(here), Some(Write::Insert(thread) | Write::Update(thread))) => {
                 self.shared.threads.moved(here.number, Some(&here.thread), Some(&thread));
-                here.thread = thread;
+                here.thread = Arc::new(thread);
                 here
             }
             (None, Some(Write::Insert(thread) | Write::Update(thread))) => {
@@ -37,7 +39,7 @@ impl Tables {
                 threads.newest += 1;
                 threads.by_number.insert(threads.newest, thread_id.clone());
                 threads.moved(threads.newest, None, Some(&thread));
-                let rows = Box::new(MailboxRows::new(thread, threads.newest));
+                let rows = Box::new(MailboxRows::new(Arc::new(thread), threads.newest));
                 self.mailboxes.entry(thread_id.clone()).or_insert(rows)
             }
             // The check has seen to it that there is nothing to write then.
@@ -73,7 +75,7 @@ impl Tables {
         }
         for (number, run_id) in &here.runs {
             let removed = shared.runs.remove(run_id);
-            if let Some(parent) = removed.and_then(|removed| removed.row.parent_run_id)
+            if let Some(parent) = removed.and_then(|removed| removed.row.parent_run_id.clone())
                 && let Some(children) = shared.children.get_mut(&parent)
             {
                 children.retain(|(child, _)| child != number);
@@ -89,7 +91,7 @@ impl Tables {
 }
 
 impl Shared {
-    fn write_run(&mut self, here: &mut MailboxRows, write: Write<Run>) {
+    fn write_run(&mut self, here: &mut MailboxRows, write: Write<Arc<Run>>) {
         match write {
             Write::Insert(run) => {
                 let (id, parent) = (run.id.clone(), run.parent_run_id.clone());
@@ -106,7 +108,7 @@ impl Shared {
         }
     }
 
-    fn write_dispatch(&mut self, here: &mut MailboxRows, write: Write<Dispatch>) {
+    fn write_dispatch(&mut self, here: &mut MailboxRows, write: Write<Arc<Dispatch>>) {
         match write {
             Write::Insert(dispatch) => {
                 here.index(&dispatch);
@@ -147,7 +149,7 @@ fn check(
     let kept = here
         .and_then(|here| here.claimed)
         .is_some_and(|id| changes.dispatches.iter().all(|write| write.row().id != id));
-    let claimed = |write: &&Write<Dispatch>| write.row().state() == DispatchState::Claimed;
+    let claimed = |write: &&Write<Arc<Dispatch>>| write.row().state() == DispatchState::Claimed;
     if usize::from(kept) + changes.dispatches.iter().filter(claimed).count() > 1 {
         return corrupt("a second dispatch was to be claimed");
     }

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use postroom_core::dispatch::Dispatch;
 use postroom_core::id::{DispatchId, RunId};
@@ -43,14 +44,13 @@ impl Row for Dispatch {
 /// A row and its number: rows are numbered as they come, and no number is given twice.
 pub(super) struct Numbered<V> {
     pub(super) number: u64,
-    pub(super) row: V,
+    pub(super) row: Arc<V>,
 }
 
 /// Rows by key, and their numbers by state. Run ids are chosen by users, so the keys are hashed
 /// with the standard library's keyed hash: it costs some 20 ns, and can't be flooded.
 pub(super) struct Table<V: Row, const STATES: usize> {
-    // Boxed: growing the map then moves pointers, not rows.
-    rows: HashMap<V::Key, Box<Numbered<V>>>,
+    rows: HashMap<V::Key, Numbered<V>>,
     by_state: [BTreeMap<u64, V::Key>; STATES],
     newest: u64,
 }
@@ -62,7 +62,7 @@ impl<V: Row, const STATES: usize> Default for Table<V, STATES> {
 }
 
 impl<V: Row, const STATES: usize> Table<V, STATES> {
-    pub(super) fn get(&self, key: &V::Key) -> Option<&V> {
+    pub(super) fn get(&self, key: &V::Key) -> Option<&Arc<V>> {
         self.rows.get(key).map(|numbered| &numbered.row)
     }
 
@@ -71,17 +71,17 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
     }
 
     /// Adds a row that was not there.
-    pub(super) fn insert(&mut self, row: V) -> &Numbered<V> {
+    pub(super) fn insert(&mut self, row: Arc<V>) -> &Numbered<V> {
         self.newest += 1;
         let number = self.newest;
         self.by_state[row.state()].insert(number, row.key().clone());
         let slot = self.rows.entry(row.key().clone());
         debug_assert!(matches!(slot, Entry::Vacant(_)), "a row that was inserted was there before");
-        slot.insert_entry(Box::new(Numbered { number, row })).into_mut()
+        slot.insert_entry(Numbered { number, row }).into_mut()
     }
 
     /// Replaces a row; gives the one before, and the one now.
-    pub(super) fn update(&mut self, row: V) -> Option<(V, &Numbered<V>)> {
+    pub(super) fn update(&mut self, row: Arc<V>) -> Option<(Arc<V>, &Numbered<V>)> {
         let numbered = self.rows.get_mut(row.key())?;
         let before = std::mem::replace(&mut numbered.row, row);
         let after = &numbered.row;
@@ -96,7 +96,7 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
     pub(super) fn remove(&mut self, key: &V::Key) -> Option<Numbered<V>> {
         let numbered = self.rows.remove(key)?;
         self.by_state[numbered.row.state()].remove(&numbered.number);
-        Some(*numbered)
+        Some(numbered)
     }
 
     /// How many rows are in a state.
@@ -105,7 +105,7 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
     }
 
     /// The rows in a state with numbers above `after`, oldest first.
-    pub(super) fn oldest_first(&self, state: usize, after: u64) -> impl Iterator<Item = &V> {
+    pub(super) fn oldest_first(&self, state: usize, after: u64) -> impl Iterator<Item = &Arc<V>> {
         self.by_state[state].range(after.saturating_add(1)..).filter_map(|(_, key)| self.get(key))
     }
 
@@ -114,7 +114,7 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
         &self,
         states: &[usize],
         below: u64,
-    ) -> impl Iterator<Item = (u64, &V)> {
+    ) -> impl Iterator<Item = (u64, &Arc<V>)> {
         let mut sources: Vec<_> =
             states.iter().map(|state| self.by_state[*state].range(..below).rev()).collect();
         let mut heads: Vec<_> = sources.iter_mut().map(Iterator::next).collect();

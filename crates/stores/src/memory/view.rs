@@ -1,6 +1,7 @@
 //! The rows as a mailbox is loaded from them.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use postroom_core::command::Submitted;
 use postroom_core::dispatch::Dispatch;
@@ -33,7 +34,7 @@ impl<'t> View<'t> {
         Some(here)
     }
 
-    fn all(&self, ids: impl Iterator<Item = DispatchId>) -> Vec<Dispatch> {
+    fn all(&self, ids: impl Iterator<Item = DispatchId>) -> Vec<Arc<Dispatch>> {
         ids.filter_map(|id| self.shared.dispatches.get(&id).cloned()).collect()
     }
 }
@@ -41,19 +42,23 @@ impl<'t> View<'t> {
 impl Rows for View<'_> {
     type Error = Infallible;
 
-    fn thread(&mut self, id: &ThreadId) -> Result<Option<Thread>, Infallible> {
+    fn thread(&mut self, id: &ThreadId) -> Result<Option<Arc<Thread>>, Infallible> {
         Ok(self.of(id).map(|here| here.thread.clone()))
     }
 
-    fn run(&mut self, id: &RunId) -> Result<Option<Run>, Infallible> {
+    fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Infallible> {
         Ok(self.shared.runs.get(id).cloned())
     }
 
-    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Dispatch>, Infallible> {
+    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Infallible> {
         Ok(self.shared.dispatches.get(&id).cloned())
     }
 
-    fn due(&mut self, thread_id: &ThreadId, limit: usize) -> Result<Vec<Dispatch>, Infallible> {
+    fn due(
+        &mut self,
+        thread_id: &ThreadId,
+        limit: usize,
+    ) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let due = self.of(thread_id).into_iter().flat_map(|here| &here.due);
         Ok(self.all(due.take(limit).map(|(_, _, id)| *id)))
     }
@@ -63,7 +68,7 @@ impl Rows for View<'_> {
         thread_id: &ThreadId,
         now: Timestamp,
         beyond: usize,
-    ) -> Result<Vec<Dispatch>, Infallible> {
+    ) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
         let mut later = 0;
         let delayed = here.delayed.iter().take_while(|(available_at, _, _)| {
@@ -73,7 +78,7 @@ impl Rows for View<'_> {
         Ok(self.all(delayed.map(|(_, _, id)| *id)))
     }
 
-    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Dispatch>, Infallible> {
+    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
         let due = here.due.iter().map(|(_, _, id)| *id);
         let delayed = here.delayed.iter().map(|(_, _, id)| *id);

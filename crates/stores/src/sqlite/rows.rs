@@ -84,16 +84,16 @@ fn thread_no(row: &mut Columns<'_, '_>) -> Result<i64, Fault> {
 impl Rows for MailboxRows<'_, '_> {
     type Error = Fault;
 
-    fn thread(&mut self, id: &ThreadId) -> Result<Option<Thread>, Fault> {
+    fn thread(&mut self, id: &ThreadId) -> Result<Option<Arc<Thread>>, Fault> {
         let found = self.statements.get(Query::Thread)?.with(id)?.one(decode::thread)?;
         if id == self.thread_id {
             self.thread_no = ThreadNo::Known(found.as_ref().map(|(no, _)| *no));
             self.metadata = found.as_ref().map(|(_, thread)| thread.metadata.clone());
         }
-        Ok(found.map(|(_, thread)| thread))
+        Ok(found.map(|(_, thread)| Arc::new(thread)))
     }
 
-    fn run(&mut self, id: &RunId) -> Result<Option<Run>, Fault> {
+    fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Fault> {
         let found = self.statements.get(Query::Run)?.with(id)?.one(|row| {
             let no = thread_no(row)?;
             Ok((no, decode::run(row, self.thread_id.clone())?))
@@ -102,10 +102,10 @@ impl Rows for MailboxRows<'_, '_> {
         if let Some(other) = self.other_thread(no)? {
             run.thread_id = other;
         }
-        Ok(Some(run))
+        Ok(Some(Arc::new(run)))
     }
 
-    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Dispatch>, Fault> {
+    fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Fault> {
         let found = self.statements.get(Query::Dispatch)?.with(&id)?.one(|row| {
             let no = thread_no(row)?;
             Ok((no, decode::dispatch(row, self.thread_id.clone())?))
@@ -114,15 +114,15 @@ impl Rows for MailboxRows<'_, '_> {
         if let Some(other) = self.other_thread(no)? {
             dispatch.thread_id = other;
         }
-        Ok(Some(dispatch))
+        Ok(Some(Arc::new(dispatch)))
     }
 
-    fn due(&mut self, thread_id: &ThreadId, limit: usize) -> Result<Vec<Dispatch>, Fault> {
+    fn due(&mut self, thread_id: &ThreadId, limit: usize) -> Result<Vec<Arc<Dispatch>>, Fault> {
         let no = self.no_of(thread_id)?;
         let values = self.statements.get(Query::DispatchesDue)?.with(&no)?.with(&limit)?;
         values.all(|row| {
             row.skip(2);
-            decode::dispatch(row, thread_id.clone())
+            decode::dispatch(row, thread_id.clone()).map(Arc::new)
         })
     }
 
@@ -131,7 +131,7 @@ impl Rows for MailboxRows<'_, '_> {
         thread_id: &ThreadId,
         now: Timestamp,
         beyond: usize,
-    ) -> Result<Vec<Dispatch>, Fault> {
+    ) -> Result<Vec<Arc<Dispatch>>, Fault> {
         let no = self.no_of(thread_id)?;
         let mut found = Vec::new();
         let mut beyond = beyond;
@@ -142,17 +142,17 @@ impl Rows for MailboxRows<'_, '_> {
                 let Some(fewer) = beyond.checked_sub(1) else { return Ok(false) };
                 beyond = fewer;
             }
-            found.push(dispatch);
+            found.push(Arc::new(dispatch));
             Ok(true)
         })?;
         Ok(found)
     }
 
-    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Dispatch>, Fault> {
+    fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Arc<Dispatch>>, Fault> {
         let no = self.no_of(thread_id)?;
         self.statements.get(Query::DispatchesQueued)?.with(&no)?.all(|row| {
             row.skip(2);
-            decode::dispatch(row, thread_id.clone())
+            decode::dispatch(row, thread_id.clone()).map(Arc::new)
         })
     }
 

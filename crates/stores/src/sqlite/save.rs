@@ -1,5 +1,7 @@
 //! Writes what a mailbox decided: a statement a row.
 
+use std::sync::Arc;
+
 use postroom_core::dispatch::{Attempt, Dispatch, DispatchState, DispatchStatus};
 use postroom_core::event::SharedEvent;
 use postroom_core::mailbox::{Changes, PendingWrite, Write};
@@ -75,7 +77,7 @@ impl MailboxRows<'_, '_> {
         Ok(())
     }
 
-    fn save_run(&mut self, no: i64, write: &Write<Run>) -> Result<(), Fault> {
+    fn save_run(&mut self, no: i64, write: &Write<Arc<Run>>) -> Result<(), Fault> {
         match write {
             Write::Insert(run) => {
                 let values = self.statements.get(Query::RunInsert)?.with(&no)?.with(&run.id)?;
@@ -92,7 +94,7 @@ impl MailboxRows<'_, '_> {
         }
     }
 
-    fn save_dispatch(&mut self, no: i64, write: &Write<Dispatch>) -> Result<(), Fault> {
+    fn save_dispatch(&mut self, no: i64, write: &Write<Arc<Dispatch>>) -> Result<(), Fault> {
         let values = match write {
             Write::Insert(dispatch) => {
                 let values = self.statements.get(Query::DispatchInsert)?.with(&no)?;
