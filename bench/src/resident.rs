@@ -17,15 +17,14 @@ pub fn measure(runs: u64) -> anyhow::Result<()> {
         let executor = Arc::new(Nothing::default());
         let postroom = service(sqlite(folder.path())?, executor).await?;
         let idle = resident_kib()?;
-        println!("resident/sqlite: {} KiB idle (wanted: under 40960)", idle);
+        println!("resident/sqlite: {idle} KiB idle (wanted: under 40960)");
 
         drive(&postroom, 20_000, 500).await?;
         let warm = resident_kib()?;
         drive(&postroom, THREADS, u64::MAX).await?;
         let touched = resident_kib()?;
         println!(
-            "resident/sqlite: {} KiB after 20000 runs, {touched} KiB after {THREADS} more threads: {} bytes a thread (wanted: under 1024)",
-            warm,
+            "resident/sqlite: {warm} KiB after 20000 runs, {touched} KiB after {THREADS} more threads: {} bytes a thread (wanted: under 1024)",
             touched.saturating_sub(warm) * 1024 / THREADS,
         );
 

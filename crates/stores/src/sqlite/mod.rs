@@ -1,8 +1,8 @@
 //! Mailboxes in one SQLite file, for one process.
 //!
 //! One thread writes: commands arrive at it by a channel, and all that has arrived while it was
-//! committing is its next transaction ([`writer`], [`session`]). A few threads read beside it
-//! ([`readers`]). What a command does is the core's to say; here it is loaded (`rows`, `decode`)
+//! committing is its next transaction (`writer`, `session`). A few threads read beside it
+//! (`readers`). What a command does is the core's to say; here it is loaded (`rows`, `decode`)
 //! and saved (`save`).
 //!
 //! A promise is on the disk before it is answered. A claim, a begin or a renewal may be lost with
