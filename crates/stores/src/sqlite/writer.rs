@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use postroom_core::error::StoreError;
@@ -19,6 +20,45 @@ use super::work::{Outcome, Unit};
 /// How many units share a transaction at most: enough that the sync costs each next to nothing, few
 /// enough that the first does not wait long for the last.
 const BATCH_MAX: usize = 512;
+
+/// How long the writer waits for the next of a burst of orders, see [`Linger`].
+const BURST_GAP: Duration = Duration::from_micros(100);
+
+/// Whether it pays to wait a moment before the next transaction.
+///
+/// Who was answered asks again at once. Without a pause half of them would always come just after the
+/// next transaction has begun, and each sync of the disk would serve only the other half. So after a
+/// transaction of several jobs on a disk that takes its time the writer goes on taking orders
+/// as long as they come one upon the other. A lone caller, and a quick disk, are never kept waiting.
+#[derive(Debug, Clone, Copy, Default)]
+struct Linger {
+    until: Option<Instant>,
+}
+
+impl Linger {
+    /// How many jobs make a burst.
+    const JOBS: usize = 8;
+    /// A sync that is quicker than this is not worth waiting for.
+    const SLOW: Duration = Duration::from_millis(1);
+
+    fn after(jobs: usize, began: Instant) -> Self {
+        let now = now();
+        let took = now - began;
+        let pays = jobs >= Self::JOBS && took >= Self::SLOW;
+        Self { until: pays.then(|| now + took / 4) }
+    }
+
+    /// How long to wait for one more order.
+    fn patience(self) -> Option<Duration> {
+        let left = self.until?.saturating_duration_since(now());
+        (!left.is_zero()).then(|| left.min(BURST_GAP))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the disk's time is real; nothing is decided by it")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 /// Units, and who waits for their outcomes.
 struct Job {
@@ -153,10 +193,13 @@ impl Loop {
     fn serve(&self, connection: &Connection, waiting: Option<Job>) -> End {
         let mut session = Session::of(connection, self.clock.clone(), self.ids.clone());
         let mut jobs: Vec<Job> = waiting.into_iter().collect();
+        let mut linger = Linger::default();
         loop {
-            let closing = self.fill(&mut session, &mut jobs);
+            let closing = self.fill(&mut session, &mut jobs, linger);
             if !jobs.is_empty() {
+                let (count, began) = (jobs.len(), now());
                 serve_batch(&mut session, &mut jobs);
+                linger = Linger::after(count, began);
             }
             if closing {
                 return End::Closed;
@@ -169,7 +212,7 @@ impl Loop {
 
     /// Takes all that is there, and waits for it if there is nothing; says whether to end.
     #[cfg_attr(not(test), expect(unused_variables, reason = "only a test looks at it"))]
-    fn fill(&self, session: &mut Session<'_>, jobs: &mut Vec<Job>) -> bool {
+    fn fill(&self, session: &mut Session<'_>, jobs: &mut Vec<Job>, linger: Linger) -> bool {
         let mut count: usize = jobs.iter().map(|job| job.units.len()).sum();
         while count < BATCH_MAX {
             let order = if jobs.is_empty() {
@@ -177,7 +220,14 @@ impl Loop {
             } else {
                 match self.queue.try_recv() {
                     Ok(order) => Some(order),
-                    Err(mpsc::TryRecvError::Empty) => return false,
+                    Err(mpsc::TryRecvError::Empty) => match linger.patience() {
+                        None => return false,
+                        Some(patience) => match self.queue.recv_timeout(patience) {
+                            Ok(order) => Some(order),
+                            Err(RecvTimeoutError::Timeout) => return false,
+                            Err(RecvTimeoutError::Disconnected) => None,
+                        },
+                    },
                     Err(mpsc::TryRecvError::Disconnected) => None,
                 }
             };
