@@ -158,6 +158,7 @@ impl<R: Rows> Loader<'_, R> {
                 self.front()?;
                 self.run(run_id)?;
                 self.dispatch_of_run(run_id)?;
+                self.answered(run_id)?;
                 self.known(messages)?;
             }
             Command::EditPending { message_id, .. } | Command::RetractPending { message_id } => {
@@ -220,8 +221,12 @@ impl<R: Rows> Loader<'_, R> {
         } else {
             self.front()?;
         }
-        if let Some(run_id) = self.pointed_run(|thread| thread.open_run_id.clone())? {
-            self.dispatch_of_run(&run_id)?;
+        let open = self.pointed_run(|thread| thread.open_run_id.clone())?;
+        if let Some(run_id) = &open {
+            self.dispatch_of_run(run_id)?;
+        }
+        if let Some(run_id) = submit.run_id.clone().or(open) {
+            self.answered(&run_id)?;
         }
         if submit.agent_id.is_none() {
             self.pointed_run(|thread| thread.latest_run_id.clone())?;
@@ -298,6 +303,13 @@ impl<R: Rows> Loader<'_, R> {
             self.pointed_run(|thread| thread.ended_run_id.clone())?;
         }
         Ok(())
+    }
+
+    /// What a message for a run touches if it is the answer that the run waits for: what else is
+    /// pending for it.
+    fn answered(&mut self, run_id: &RunId) -> Result<(), R::Error> {
+        let waits = self.find_run(run_id).is_some_and(|run| run.run_state() == RunState::Waiting);
+        if waits { self.pending() } else { Ok(()) }
     }
 
     /// The dispatch that will be the head once the delayed ones that are due take part.

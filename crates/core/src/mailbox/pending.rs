@@ -115,7 +115,7 @@ impl Work<'_> {
                 self.keep_for(run_id, fresh, delivery, max_pending)?;
             }
             RunState::Waiting => {
-                self.append_input(run_id, fresh)?;
+                self.answer(run_id, fresh, delivery, max_pending)?;
                 let (priority, max_attempts) = self.budget_of(run_id);
                 self.queue_again(run_id, self.now, priority, max_attempts)?;
             }
@@ -128,6 +128,24 @@ impl Work<'_> {
         let mut submitted = self.standing(run_id, message_ids, event_seq_before)?;
         submitted.replayed = false;
         Ok(Reply::Submitted(submitted))
+    }
+
+    /// Gives a run that waits more input. Behind messages of its own that it has not read yet the
+    /// new ones wait too, so that it reads them in the order in which they were sent.
+    pub(super) fn answer(
+        &mut self,
+        run_id: &RunId,
+        messages: Vec<Arc<Message>>,
+        delivery: Delivery,
+        max_pending: u64,
+    ) -> Result<(), Refusal> {
+        let is_its = |pending: &Pending| pending.target_run_id.as_ref() == Some(run_id);
+        if !self.pending.iter().any(is_its) {
+            return self.append_input(run_id, messages);
+        }
+        self.keep_for(run_id, messages, delivery, max_pending)?;
+        let answers = self.take(Occasion::Answer(run_id));
+        self.append_input(run_id, answers)
     }
 
     /// Keeps messages for a run that executes or waits.

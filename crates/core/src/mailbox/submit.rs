@@ -243,11 +243,15 @@ impl Work<'_> {
         submit: &Submit,
         messages: Vec<Arc<Message>>,
     ) -> Result<(), Refusal> {
-        if self.thread.pending == 0 || self.run(run_id)?.run_state() != RunState::Created {
+        if self.thread.pending == 0 {
             return self.append_input(run_id, messages);
         }
+        let max_pending = submit.limits.max_pending;
+        if self.run(run_id)?.run_state() != RunState::Created {
+            return self.answer(run_id, messages, submit.delivery, max_pending);
+        }
         let delivery = Delivery { boundary: Some(Boundary::NewRun), ..submit.delivery };
-        self.keep_pending_for(run_id, messages, delivery, submit.limits.max_pending)
+        self.keep_pending_for(run_id, messages, delivery, max_pending)
     }
 
     fn check_queue(&self, submit: &Submit) -> Result<(), Refusal> {
