@@ -1,7 +1,7 @@
 //! Letters: what was submitted, and what its sender was told.
 
 use postroom_core::command::Mode;
-use postroom_core::id::{MessageId, ThreadId};
+use postroom_core::id::{MessageId, RunId, ThreadId};
 use postroom_core::message::Message;
 
 /// What a sender was told of a letter at last.
@@ -30,6 +30,8 @@ pub struct Letter {
     pub answer: Answer,
     /// It was sent once, and answered.
     pub clean: bool,
+    /// The run that it was for when it was accepted.
+    pub run_id: Option<RunId>,
     /// It became a run of its own.
     pub own_run: bool,
     /// Its id, where it is known.
@@ -43,9 +45,16 @@ pub struct Letters(Vec<Letter>);
 impl Letters {
     /// A letter to be sent; says its token.
     pub fn write(&mut self, thread_id: &ThreadId, sender: usize, order: Option<Mode>) -> usize {
-        let thread_id = thread_id.clone();
-        let (answer, clean, own_run, message_id) = (Answer::None, true, false, None);
-        self.0.push(Letter { thread_id, sender, order, answer, clean, own_run, message_id });
+        self.0.push(Letter {
+            thread_id: thread_id.clone(),
+            sender,
+            order,
+            answer: Answer::None,
+            clean: true,
+            run_id: None,
+            own_run: false,
+            message_id: None,
+        });
         self.0.len() - 1
     }
 

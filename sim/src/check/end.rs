@@ -103,6 +103,9 @@ fn written(world: &World, run_id: &RunId, log: &[LogMessage]) {
     }
 }
 
+/// The run that a letter was read by, and the one that it was for.
+type Joined<'a> = (&'a RunId, &'a Option<RunId>);
+
 /// 1: a sender's letters of one kind are in the log in the order in which they were sent: those
 /// that one run took in, and those that became runs of their own. (A letter that joins a run is read
 /// when that run next reads, which may be before or after another run does; and one whose run is
@@ -114,7 +117,7 @@ fn in_order(world: &World, thread_id: &ThreadId, log: &[LogMessage]) {
     let rows: BTreeMap<usize, &LogMessage> =
         log.iter().filter_map(|row| Some((token_of(&row.message)?, row))).collect();
     let letters = world.letters.lock();
-    let mut last: BTreeMap<(usize, bool, Option<&RunId>), (usize, u64)> = BTreeMap::new();
+    let mut last: BTreeMap<(usize, bool, Option<Joined<'_>>), (usize, u64)> = BTreeMap::new();
     for (token, letter) in letters.of_thread(thread_id) {
         let (Some(mode), Some(row)) = (letter.order, rows.get(&token)) else { continue };
         if letter.answer != Answer::Accepted {
@@ -124,7 +127,7 @@ fn in_order(world: &World, thread_id: &ThreadId, log: &[LogMessage]) {
         let started = at_once(world.store.run(&row.run_id)).ok().flatten();
         let started = started.is_some_and(|run| run.started_at.is_some());
         let joined = match (letter.own_run, started) {
-            (false, _) => Some(&row.run_id),
+            (false, _) => Some((&row.run_id, &letter.run_id)),
             (true, true) => None,
             (true, false) => continue,
         };

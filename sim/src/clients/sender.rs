@@ -208,6 +208,7 @@ fn heard(
                 let letter = letters.letter(*token);
                 letter.answer = Answer::Accepted;
                 letter.message_id = submitted.message_ids.first().cloned();
+                letter.run_id = Some(submitted.run_id.clone());
                 letter.own_run = is_new_run(world, submitted);
             }
             // A promise holds from the moment it is given.
