@@ -28,6 +28,8 @@ pub fn parse_moment(field: &str, text: &str) -> Result<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -46,5 +48,36 @@ mod tests {
     fn moments_out_of_range_are_shown_all_the_same() {
         assert!(moment(Timestamp(i64::MAX)).starts_with("9999-12-"));
         assert!(moment(Timestamp(i64::MIN)).starts_with('-'));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text_is_a_moment_or_a_problem_that_names_the_field(
+            text in prop_oneof![
+                any::<String>(),
+                "[-+]?[0-9]{4,6}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,10})?)?(Z|[-+][0-9]{2}(:?[0-9]{2})?)",
+                "[-0-9T:.Z+ \\[\\]]{0,30}",
+            ],
+        ) {
+            match parse_moment("at", &text) {
+                Ok(at) => prop_assert_eq!(parse_moment("at", &moment(at)).unwrap(), at),
+                Err(problem) => {
+                    prop_assert_eq!(problem.code(), "invalid_time");
+                    let said = format!("{problem:?}");
+                    prop_assert!(said.contains("at: give an RFC 3339 time"), "{}", said);
+                }
+            }
+        }
+
+        #[test]
+        fn any_moment_is_shown_as_a_text_that_can_be_read(
+            ms in prop_oneof![any::<i64>(), -400_000_000_000_000..300_000_000_000_000_i64],
+        ) {
+            let (first, last) = (Moment::MIN.as_millisecond(), Moment::MAX.as_millisecond());
+            let read = parse_moment("at", &moment(Timestamp(ms))).unwrap();
+            prop_assert_eq!(read, Timestamp(ms.clamp(first, last)));
+        }
     }
 }

@@ -176,3 +176,70 @@ fn nothing_that_is_sent_breaks_the_server_and_what_is_refused_writes_nothing() {
     });
     sent.unwrap();
 }
+
+const LISTS: [&str; 10] = [
+    "/v1/threads",
+    "/v1/runs",
+    "/v1/dispatches",
+    "/v1/threads/t",
+    "/v1/threads/t/runs",
+    "/v1/threads/t/messages",
+    "/v1/threads/t/dispatches",
+    "/v1/threads/t/events",
+    "/v1/threads/t/pending",
+    "/v1/agents",
+];
+
+#[test]
+fn whatever_is_asked_for_is_a_page_or_a_problem() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let house = runtime.block_on(House::open());
+    let said = json!({"thread_id": "t", "messages": "hello"}).to_string();
+    let said = runtime.block_on(post_bytes(&house, "/v1/runs", "application/json", said));
+    assert_eq!(said.status, 202);
+    let name = proptest::sample::select(vec![
+        "limit",
+        "cursor",
+        "after",
+        "after_seq",
+        "status",
+        "thread_id",
+        "agent_id",
+        "parent_run_id",
+        "metadata.team",
+        "metadata.",
+    ]);
+    let value = prop_oneof![
+        proptest::sample::select(vec![
+            "0", "1", "1000", "-1", "queued", "done", "t", "", "%", "%ff"
+        ])
+        .prop_map(str::to_owned),
+        any::<u64>().prop_map(|number| number.to_string()),
+        any::<u64>().prop_map(|number| format!("{number:x}")),
+        proptest::collection::vec(any::<u8>(), 0..6)
+            .prop_map(|bytes| bytes.iter().map(|byte| format!("%{byte:02X}")).collect()),
+        "[a-z0-9%&=+;.]{0,8}",
+    ];
+    let query = proptest::collection::vec((name, value), 0..4);
+    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
+    let asked = TestRunner::new(config).run(
+        &(proptest::sample::select(LISTS.to_vec()), query),
+        |(path, query)| {
+            let query: Vec<_> =
+                query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let path = format!("{path}?{}", query.join("&"));
+            runtime.block_on(async {
+                let answer = house.get(&path).await;
+                if answer.status == 200 {
+                    serde_json::from_slice::<Value>(&answer.body).unwrap();
+                    return;
+                }
+                let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+                answer.problem(answer.status, problem["code"].as_str().unwrap());
+                assert!((400..500).contains(&answer.status), "{path}: {problem}");
+            });
+            Ok(())
+        },
+    );
+    asked.unwrap();
+}
