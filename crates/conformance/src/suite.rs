@@ -44,8 +44,8 @@ macro_rules! suite {
             lease: extend_after_the_end, extend_hears_of_a_stop, extend_renews,
                 extend_says_what_is_lost, release_after_an_interrupt, release_leaves_a_wait,
                 release_loses_no_attempt, supersede_claimed;
-            lists: dispatches, queued_thread_ids, runs, strange_pages, threads, what_is_not_there,
-                while_rows_come_and_go;
+            lists: any_cursor, dispatches, queued_thread_ids, runs, strange_pages, threads,
+                what_is_not_there, while_rows_come_and_go;
             ops: a_life_by_names, refusals_by_names, the_other_ends_by_names;
             ordering: a_clock_that_goes_back, a_refusal_in_a_batch, a_retry_keeps_its_place,
                 by_priority_then_arrival, within_a_batch;

@@ -37,7 +37,9 @@ impl RetryPolicy {
         // 53 bits: what an f64 holds exactly.
         #[expect(clippy::cast_precision_loss, reason = "both are at most 2^53")]
         let fraction = (random >> 11) as f64 / (1_u64 << 53) as f64;
-        full.mul_f64(1.0 - self.jitter.clamp(0.0, 1.0) * fraction)
+        let kept = 1.0 - self.jitter.clamp(0.0, 1.0) * fraction;
+        // An f64 holds the longest delays inexactly, and `jitter` may be no number.
+        Duration::try_from_secs_f64(full.as_secs_f64() * kept).unwrap_or(full).min(full)
     }
 }
 

@@ -10,6 +10,7 @@ use postroom_core::ports::{DispatchFilter, RunFilter, ThreadFilter};
 use postroom_core::run::RunState;
 use serde_json::json;
 
+use crate::ids::Random;
 use crate::world::{World, delivery, said, thread};
 
 async fn run_ids(world: &World, filter: &RunFilter, limit: usize) -> Vec<String> {
@@ -186,6 +187,44 @@ pub async fn strange_pages(world: World) {
     }
     let page = world.store.runs(&RunFilter::default(), 0, None).await.expect("a page");
     assert!(page.items.is_empty());
+}
+
+/// Whatever a cursor says: a page, or a refusal.
+pub async fn any_cursor(world: World) {
+    for t in ["t", "u", "v"] {
+        world.say(&thread(t), "hello").await;
+    }
+    let page = world.store.runs(&RunFilter::default(), 1, None).await.expect("a page");
+    let given = page.next_cursor.expect("more runs");
+    let signs: Vec<char> = "0123456789abcdefF-+ ./%'\"\\\0\n\u{e9}\u{1f600}".chars().collect();
+    let random = Random::new(1);
+    for round in 0..300 {
+        let mut cursor: String = match round % 3 {
+            // What a store gave, changed.
+            0 => given.clone(),
+            // Numbers up to and beyond the ends of their types.
+            1 => format!("{:x}", random.next() >> random.below(64)),
+            _ => String::new(),
+        };
+        for _ in 0..random.below(4) * random.below(7) {
+            let ends: Vec<usize> = cursor.char_indices().map(|(at, _)| at).collect();
+            let at = random.pick(&ends).copied().unwrap_or(0);
+            cursor.insert(at, *random.pick(&signs).expect("signs"));
+        }
+        let refused = |error: Option<StoreError>| {
+            matches!(error, None | Some(StoreError::Refused(Refusal::Invalid { .. })))
+        };
+        let (limit, cursor) = (random.below(5), Some(cursor.as_str()));
+        let runs = world.store.runs(&RunFilter::default(), limit, cursor).await;
+        assert!(runs.as_ref().map_or(0, |page| page.items.len()) <= limit, "{cursor:?}");
+        assert!(refused(runs.err()), "{cursor:?}");
+        let rows = world.store.dispatches(&DispatchFilter::default(), limit, cursor).await;
+        assert!(rows.as_ref().map_or(0, |page| page.items.len()) <= limit, "{cursor:?}");
+        assert!(refused(rows.err()), "{cursor:?}");
+        let rows = world.store.threads(&ThreadFilter::default(), limit, cursor).await;
+        assert!(rows.as_ref().map_or(0, |page| page.items.len()) <= limit, "{cursor:?}");
+        assert!(refused(rows.err()), "{cursor:?}");
+    }
 }
 
 /// Threads with queued work, by id, from any place.

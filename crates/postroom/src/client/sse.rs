@@ -62,6 +62,10 @@ impl Parser {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     const STREAM: &str = ": hello\n\nid: 1\nevent: a\ndata: {\"x\":1}\n\n:\n\nid:2\r\ndata: two\r\ndata:  lines\r\n\r\ndata\r\rid: 9\n\n";
@@ -92,5 +96,62 @@ mod tests {
     fn what_is_not_text_does_not_panic() {
         assert_eq!(frames(&[b"data: \xff\xfe\n\n"]).len(), 1);
         assert!(frames(&[b"\xff\n\n\r\n\r"]).is_empty());
+    }
+
+    /// `bytes` in pieces of these lengths; what is left over in one piece.
+    fn cut<'b>(mut bytes: &'b [u8], lengths: &[usize]) -> Vec<&'b [u8]> {
+        let mut chunks = Vec::new();
+        for length in lengths {
+            let (chunk, rest) = bytes.split_at((*length).min(bytes.len()));
+            chunks.push(chunk);
+            bytes = rest;
+        }
+        chunks.push(bytes);
+        chunks
+    }
+
+    /// Bytes that are often nearly a stream.
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let words: Vec<&[u8]> =
+            vec![b"data", b"id", b"event", b"retry", b":", b" ", b"\n", b"\r", b"\r\n", b"\0"];
+        let piece = prop_oneof![
+            6 => select(words).prop_map(<[u8]>::to_vec),
+            1 => "\\PC{0,3}".prop_map(String::into_bytes),
+            1 => vec(any::<u8>(), 0..4),
+        ];
+        vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_the_same_frames_however_they_are_cut(
+            bytes in any_bytes(),
+            lengths in vec(0..9_usize, 0..30),
+        ) {
+            prop_assert_eq!(frames(&cut(&bytes, &lengths)), frames(&[&bytes]));
+        }
+
+        #[test]
+        fn frames_come_back_whatever_ends_their_lines(
+            sent in vec((prop::option::of("[^\r\n]{0,5}"), vec("[^\r\n]{0,5}", 1..4)), 0..5),
+            end in select(vec!["\n", "\r\n", "\r"]),
+            lengths in vec(0..9_usize, 0..30),
+        ) {
+            let mut text = format!(": a comment{end}{end}");
+            let mut expected = Vec::new();
+            for (id, lines) in sent {
+                for line in id.iter().map(|id| format!("id: {id}")).chain(
+                    lines.iter().map(|line| format!("data: {line}")),
+                ) {
+                    text.push_str(&line);
+                    text.push_str(end);
+                }
+                text.push_str(end);
+                expected.push(Frame { id, data: lines.join("\n") });
+            }
+            prop_assert_eq!(frames(&cut(text.as_bytes(), &lengths)), expected);
+        }
     }
 }

@@ -196,4 +196,6 @@ fn file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Invalid> {
 }
 
 #[cfg(test)]
+mod any_input;
+#[cfg(test)]
 mod tests;

@@ -2,7 +2,11 @@ use std::ffi::OsString;
 
 use super::*;
 
-fn load(file: &str, variables: &[(&str, &str)], settings: &[&str]) -> Result<Loaded, String> {
+pub(super) fn load(
+    file: &str,
+    variables: &[(&str, &str)],
+    settings: &[&str],
+) -> Result<Loaded, String> {
     let mut layers = Layers::default();
     let variables =
         variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));

@@ -217,7 +217,8 @@ fn whatever_is_asked_for_is_a_page_or_a_problem() {
         any::<u64>().prop_map(|number| number.to_string()),
         any::<u64>().prop_map(|number| format!("{number:x}")),
         proptest::collection::vec(any::<u8>(), 0..6)
-            .prop_map(|bytes| bytes.iter().map(|byte| format!("%{byte:02X}")).collect()),
+            .prop_map(|bytes| bytes.iter().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>())
+            .prop_map(|encoded| encoded.concat()),
         "[a-z0-9%&=+;.]{0,8}",
     ];
     let query = proptest::collection::vec((name, value), 0..4);
