@@ -12,9 +12,10 @@ use crate::time::Timestamp;
 use super::Mailbox;
 use super::rows::Rows;
 
-/// How much of the queue's front is loaded. A command takes at most two dispatches out of the queue
-/// (it cancels one, and claims another), and what then is first must still be known.
-const FRONT: usize = 3;
+/// How much of the queue's front is loaded. Readiness must be known afterwards: a command that claims
+/// leaves a busy thread, whatever is queued; any other takes at most one dispatch out of the queue
+/// (it cancels one), and the next is then the first.
+const FRONT: usize = 2;
 
 impl Mailbox {
     /// Loads what `command` touches of a thread's mailbox.
