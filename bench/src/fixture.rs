@@ -10,7 +10,7 @@ use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::message::NewMessage;
 use postroom_core::ports::{Executor, IdSource, MailboxStore, RunContext, RunOutcome};
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
-use postroom_signals::{LocalLive, LocalSignals};
+use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
 use postroom_stores::sqlite::{Options, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
@@ -58,6 +58,7 @@ pub async fn service(
         store,
         signals: Arc::new(LocalSignals::default()),
         live: Arc::new(LocalLive::default()),
+        feed: Arc::new(LocalFeed::default()),
         executor,
         ids: ids(),
         spawner: Arc::new(TokioSpawner),

@@ -61,21 +61,22 @@ fn single_commits(folder: &Path) -> anyhow::Result<f64> {
     })
 }
 
+/// How many runs, by whom and over what.
 #[derive(Clone, Copy)]
-struct Plan {
-    runs: u64,
-    submitters: u64,
-    threads: u64,
+pub struct Plan {
+    pub runs: u64,
+    pub submitters: u64,
+    pub threads: u64,
 }
 
-struct Report {
-    rate: f64,
+pub struct Report {
+    pub rate: f64,
     cpu_per_run: Duration,
     submit: Histogram<u64>,
 }
 
 impl Report {
-    fn print(&self, name: &str) {
+    pub fn print(&self, name: &str) {
         let at = |quantile| self.submit.value_at_quantile(quantile);
         println!(
             "{name}: submit p50 {} µs, p90 {} µs, p99 {} µs, max {} µs; {} µs of CPU a run",
@@ -91,24 +92,27 @@ impl Report {
 fn run(store: Arc<dyn MailboxStore>, plan: Plan) -> anyhow::Result<Report> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let executor = Arc::new(Nothing::default());
-        let postroom = service(store, executor.clone()).await?;
-        // Threads and caches are there before the clock starts.
-        submit_all(&postroom, Plan { runs: plan.threads, ..plan }).await?;
-        settled(&postroom).await?;
-        let (cpu, start) = (cpu_time()?, stopwatch());
-        let submit = submit_all(&postroom, plan).await?;
-        settled(&postroom).await?;
-        let elapsed = start.elapsed();
-        let cpu = cpu_time()?.saturating_sub(cpu);
-        anyhow::ensure!(executor.ended() == plan.runs + plan.threads, "every run ran once");
-        postroom.shutdown().await;
-        #[expect(clippy::cast_precision_loss, reason = "far fewer runs than 2^52")]
-        let rate = plan.runs as f64 / elapsed.as_secs_f64();
-        let cpu_per_run = cpu / u32::try_from(plan.runs)?;
-        Ok(Report { rate, cpu_per_run, submit })
-    })
+    runtime.block_on(run_on(store, plan))
+}
+
+/// Carries the plan out on the runtime that it is called from.
+pub async fn run_on(store: Arc<dyn MailboxStore>, plan: Plan) -> anyhow::Result<Report> {
+    let executor = Arc::new(Nothing::default());
+    let postroom = service(store, executor.clone()).await?;
+    // Threads and caches are there before the clock starts.
+    submit_all(&postroom, Plan { runs: plan.threads, ..plan }).await?;
+    settled(&postroom).await?;
+    let (cpu, start) = (cpu_time()?, stopwatch());
+    let submit = submit_all(&postroom, plan).await?;
+    settled(&postroom).await?;
+    let elapsed = start.elapsed();
+    let cpu = cpu_time()?.saturating_sub(cpu);
+    anyhow::ensure!(executor.ended() == plan.runs + plan.threads, "every run ran once");
+    postroom.shutdown().await;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer runs than 2^52")]
+    let rate = plan.runs as f64 / elapsed.as_secs_f64();
+    let cpu_per_run = cpu / u32::try_from(plan.runs)?;
+    Ok(Report { rate, cpu_per_run, submit })
 }
 
 /// Submits all runs, and answers how long each submission took, in microseconds.
@@ -138,12 +142,12 @@ async fn submit_all(postroom: &Postroom, plan: Plan) -> anyhow::Result<Histogram
 }
 
 /// Waits until nothing is queued or claimed.
-async fn settled(postroom: &Postroom) -> anyhow::Result<()> {
+pub async fn settled(postroom: &Postroom) -> anyhow::Result<()> {
     loop {
         let depth = postroom.store().depth().await?;
         if depth.counts[0] + depth.counts[1] == 0 {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

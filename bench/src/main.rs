@@ -3,8 +3,10 @@
 
 mod fixture;
 mod growth;
+mod idle;
 mod load;
 mod lone;
+mod postgres;
 mod resident;
 mod store;
 mod yardstick;
@@ -47,6 +49,27 @@ enum What {
         #[arg(long)]
         directory: Option<std::path::PathBuf>,
     },
+    /// The same on PostgreSQL, beside `pgbench`: one message each, then a backlog.
+    Postgres {
+        /// The server; its default settings, and nothing else to do.
+        #[arg(long)]
+        url: String,
+        /// How many runs.
+        #[arg(long, default_value_t = 100_000)]
+        runs: u64,
+        /// How many submit at once.
+        #[arg(long, default_value_t = 64)]
+        submitters: u64,
+        /// Over how many threads.
+        #[arg(long, default_value_t = 1_000)]
+        threads: u64,
+        /// How many lanes the store has; left out, its default.
+        #[arg(long)]
+        lanes: Option<usize>,
+        /// How long `pgbench` runs, in seconds.
+        #[arg(long, default_value_t = 10)]
+        yardstick: u64,
+    },
     /// One lone submission on SQLite, in commits.
     Lone {
         /// How many.
@@ -85,6 +108,10 @@ fn main() -> anyhow::Result<()> {
             What::Service { runs } => load::in_memory(runs)?,
             What::Sqlite { runs, submitters, threads, directory } => {
                 load::on_sqlite(runs, submitters, threads, directory.as_deref())?;
+            }
+            What::Postgres { url, runs, submitters, threads, lanes, yardstick } => {
+                let plan = load::Plan { runs, submitters, threads };
+                postgres::measure(&url, plan, lanes, yardstick)?;
             }
             What::Lone { submissions } => lone::measure(submissions)?,
             What::Growth { store } => growth::measure(store.as_deref())?,

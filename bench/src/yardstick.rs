@@ -50,7 +50,12 @@ pub fn resident_kib() -> anyhow::Result<u64> {
 
 /// Processor time that this process has used.
 pub fn cpu_time() -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    cpu_time_of("self")
+}
+
+/// Processor time that the process `pid` has used.
+pub fn cpu_time_of(pid: &str) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // After the name in parentheses: state is field 3, utime and stime are 14 and 15, in ticks of
     // 10 ms on every Linux that Rust supports.
     let after = stat.rsplit(')').next().unwrap_or_default();

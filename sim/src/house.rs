@@ -11,6 +11,7 @@ use postroom_service::{Error, Parts, Postroom};
 use tokio::sync::oneshot;
 
 use crate::executor::Script;
+use crate::feed::FeedLine;
 use crate::life::{Life, MortalSpawner};
 use crate::live::LiveLine;
 use crate::signals::SignalLine;
@@ -88,6 +89,7 @@ impl House {
             store: Arc::new(to_store.clone()),
             signals: Arc::new(SignalLine(world.clone())),
             live: Arc::new(LiveLine { world: world.clone(), life: life.clone() }),
+            feed: Arc::new(FeedLine { world: world.clone(), life: life.clone() }),
             executor: Arc::new(Script { world: world.clone(), life: life.clone() }),
             ids: world.ids.clone(),
             spawner: Arc::new(MortalSpawner(life.clone())),

@@ -7,12 +7,13 @@
 //! a person, an operator and readers use the house, and after each write the design's nine
 //! invariants are checked. Then all heals, and everything must come to its end.
 
-mod chance;
+pub mod chance;
 mod check;
 mod clients;
 mod clock;
 mod executor;
 mod fate;
+mod feed;
 mod house;
 mod ledger;
 mod letters;

@@ -51,6 +51,8 @@ impl Shape {
         mailbox.lease_renewal_interval_ms = lease_ms / 3;
         mailbox.suspended_lease_ms = *chance.pick(&[30_000, 60_000, 120_000]);
         mailbox.sweep_interval_ms = *chance.pick(&[5_000, 15_000, 30_000]);
+        // Short enough for dead nodes to be forgotten while runs still wait for their tasks.
+        mailbox.node_ttl_ms = *chance.pick(&[20_000, 3_600_000]);
         mailbox.signal_wait_ms = *chance.pick(&[500, 2_000, 5_000]);
         mailbox.event_poll_ms = *chance.pick(&[1_000, 3_000]);
         mailbox.decision_poll_ms = *chance.pick(&[1_000, 3_000]);

@@ -94,6 +94,10 @@ pub const ALL: &[&str] = &[
     "live command lost",
     "live receipt lost",
     "live command doubled",
+    "hint taken",
+    "hint lost",
+    "hint late",
+    "hint doubled",
     // Who looked on.
     "reader subscribed",
     "reader resubscribed",

@@ -33,6 +33,12 @@ pub struct Weather {
     pub loses_receipts: u64,
     /// A live command comes twice.
     pub doubles_live: u64,
+    /// A hint of an event is lost.
+    pub loses_hints: u64,
+    /// A hint comes late, and after others.
+    pub delays_hints: u64,
+    /// A hint comes twice.
+    pub doubles_hints: u64,
 }
 
 impl Weather {
@@ -56,6 +62,9 @@ impl Weather {
             loses_live: some(500),
             loses_receipts: some(300),
             doubles_live: some(300),
+            loses_hints: some(500),
+            delays_hints: some(300),
+            doubles_hints: some(300),
             ..Self::default()
         };
         match chance.number(0..5) {

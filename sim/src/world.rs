@@ -17,6 +17,7 @@ use postroom_stores::memory::MemoryStore;
 use crate::chance::Chance;
 use crate::check::Watch;
 use crate::clock::JumpingClock;
+use crate::feed::Grapevine;
 use crate::ledger::Ledger;
 use crate::letters::Letters;
 use crate::live::Exchange;
@@ -69,6 +70,8 @@ pub struct World {
     pub signals: Queue,
     /// Live commands.
     pub live: Exchange,
+    /// Hints of events, from node to node.
+    pub feed: Grapevine,
     calls: AtomicU64,
     numbers: AtomicU64,
 }
@@ -96,6 +99,7 @@ impl World {
             letters: Mutex::default(),
             signals: Queue::default(),
             live: Exchange::default(),
+            feed: Grapevine::default(),
             calls: AtomicU64::new(0),
             numbers: AtomicU64::new(0),
         })

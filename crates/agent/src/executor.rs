@@ -105,7 +105,8 @@ impl Executor for AgentExecutor {
                 error: "the run has no messages: there is nothing to answer".to_owned(),
             };
         }
-        let turn = Turn::new(agent, activation.run, prompt, context, self.settings.clone());
+        let run = Arc::unwrap_or_clone(activation.run);
+        let turn = Turn::new(agent, run, prompt, context, self.settings.clone());
         turn.drive().await
     }
 }

@@ -1,4 +1,4 @@
-//! The suite that every store, signal queue and live control of Postroom must pass.
+//! The suite that every store, signal queue, live control and event feed of Postroom must pass.
 //!
 //! A crate that implements a port says in one of its tests how to open one, and gets a named test
 //! for everything that the port promises:
@@ -14,10 +14,13 @@
 
 pub mod backend;
 pub mod clock;
+pub mod feed;
+pub mod front;
 pub mod ids;
 pub mod invariants;
 pub mod live;
 pub mod model;
+pub mod network;
 pub mod signals;
 pub mod snapshot;
 pub mod store;
@@ -27,11 +30,12 @@ pub mod world;
 pub use backend::Backend;
 pub use clock::ManualClock;
 pub use ids::SeededIds;
+pub use network::{Network, Nodes};
 pub use suite::{Time, run_port, run_store};
 pub use world::World;
 
 /// The cases by port, as the macros name them.
 #[doc(hidden)]
 pub mod port {
-    pub use crate::{live, signals};
+    pub use crate::{feed, live, signals};
 }

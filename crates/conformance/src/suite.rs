@@ -46,6 +46,7 @@ macro_rules! suite {
                 release_loses_no_attempt, supersede_claimed;
             lists: any_cursor, dispatches, queued_thread_ids, runs, strange_pages, threads,
                 what_is_not_there, while_rows_come_and_go;
+            nodes: are_forgotten, are_listed_by_id, end, say_how_they_are, say_it_again;
             ops: a_life_by_names, refusals_by_names, the_other_ends_by_names;
             ordering: a_clock_that_goes_back, a_refusal_in_a_batch, a_retry_keeps_its_place,
                 by_priority_then_arrival, within_a_batch;
@@ -79,26 +80,48 @@ macro_rules! suite {
 }
 
 /// Makes a test of every case a signal queue must pass. Takes [`Time`](crate::Time) and an
-/// expression that gives an `Arc<dyn Signals>`, which may await; it is evaluated for each case.
+/// expression that gives [`Nodes<dyn Signals>`](crate::Nodes), which may await; it is evaluated for
+/// each case.
 #[macro_export]
 macro_rules! signals_suite {
     ($time:expr, $open:expr) => {
         $crate::cases! { run_port, ($time, async || $open), port;
-            signals: a_thread_can_be_signalled_again, comes_again_after_a_nack, comes_to_who_pulls,
-                ends_with_an_ack, gives_up_waiting, several_pull, strange_receipts,
-                takes_no_more_than_asked_for, wakes_who_waits;
+            signals: a_node_that_goes, a_pull_that_is_dropped, a_thread_can_be_signalled_again,
+                comes_again_after_a_nack, comes_to_who_pulls, ends_with_an_ack, gives_up_waiting,
+                goes_on_after_a_disturbance, in_disorder, published_twice, reaches_another_node,
+                several_nodes_pull, several_pull, strange_receipts, takes_no_more_than_asked_for,
+                wakes_who_waits;
         }
     };
 }
 
 /// Makes a test of every case a live control must pass. Takes [`Time`](crate::Time) and an
-/// expression that gives an `Arc<dyn LiveControl>`, which may await; it is evaluated for each case.
+/// expression that gives [`Nodes<dyn LiveControl>`](crate::Nodes), which may await; it is evaluated
+/// for each case.
 #[macro_export]
 macro_rules! live_suite {
     ($time:expr, $open:expr) => {
         $crate::cases! { run_port, ($time, async || $open), port;
-            live: a_dropped_subscription, another_target, delivers_with_a_receipt, many_at_once,
-                nobody_there, past_taking_it, the_next_dispatch, without_the_dispatch;
+            live: a_dropped_receipt, a_dropped_subscription, a_node_that_has_gone,
+                a_stale_subscriber_elsewhere, another_target, delivers_with_a_receipt,
+                from_several_nodes_at_once, goes_on_after_a_disturbance, many_at_once,
+                nobody_there, on_another_node, past_taking_it, strange_names, the_next_dispatch,
+                without_the_dispatch;
+        }
+    };
+}
+
+/// Makes a test of every case an event feed must pass. Takes [`Time`](crate::Time) and an
+/// expression that gives [`Nodes<dyn EventFeed>`](crate::Nodes), which may await; it is evaluated
+/// for each case.
+#[macro_export]
+macro_rules! feed_suite {
+    ($time:expr, $open:expr) => {
+        $crate::cases! { run_port, ($time, async || $open), port;
+            feed: a_burst, a_large_event, an_ended_subscription, deltas_come_whole,
+                goes_on_after_a_disturbance, nobody_listens, not_what_the_node_wrote_itself,
+                only_its_thread, several_nodes_listen, several_on_one_node, strange_names,
+                the_rest_is_announced;
         }
     };
 }
@@ -167,10 +190,10 @@ mod tests {
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.file_stem().is_some_and(|stem| stem != "mod"))
             .collect();
-        files.extend([source.join("signals.rs"), source.join("live.rs")]);
+        files.extend(["signals.rs", "live.rs", "feed.rs"].map(|name| source.join(name)));
         for file in files {
             let name = file.file_stem().unwrap().to_str().unwrap();
-            let (_, listed) = list.split_once(&format!("{name}: ")).expect(name);
+            let (_, listed) = list.split_once(&format!(" {name}: ")).expect(name);
             let (listed, _) = listed.split_once(';').unwrap();
             let listed: Vec<&str> = listed.split(',').map(str::trim).collect();
             let text = fs::read_to_string(&file).unwrap();

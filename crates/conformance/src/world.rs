@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Enqueues what must be accepted.
-    pub async fn enqueue(&self, thread_id: &ThreadId, enqueue: Enqueue) -> Dispatch {
+    pub async fn enqueue(&self, thread_id: &ThreadId, enqueue: Enqueue) -> Arc<Dispatch> {
         match self.apply(thread_id, Command::Enqueue(Box::new(enqueue))).await {
             Reply::Enqueued(dispatch) => dispatch,
             other => panic!("enqueue was answered {other:?}"),
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// Claims the head of the thread's queue, which must be there, without beginning it.
-    pub async fn claim(&self, thread_id: &ThreadId) -> (Dispatch, Claim) {
+    pub async fn claim(&self, thread_id: &ThreadId) -> (Arc<Dispatch>, Claim) {
         let delivered = self.try_claim(thread_id, request("node")).await;
         let dispatch = delivered.expect("there is something to claim").dispatch;
         let claim = claim_of(&dispatch);
@@ -156,15 +156,15 @@ impl World {
     }
 
     /// Starts a run and lets it wait for a decision on the tool call `call`.
-    pub async fn waiting_for_permission(&self, thread_id: &ThreadId, call: &str) -> Run {
+    pub async fn waiting_for_permission(&self, thread_id: &ThreadId, call: &str) -> Arc<Run> {
         let active = self.started(thread_id).await;
         let wait = Wait { tickets: vec![ticket(call)], ..Wait::new(WaitReason::ToolPermission) };
         self.settle(thread_id, &active.claim, Outcome::Wait(wait)).await.run
     }
 
     /// A dispatch that must be there.
-    pub async fn dispatch(&self, id: DispatchId) -> Dispatch {
-        self.store.dispatch(id).await.expect("a read").expect("the dispatch is known")
+    pub async fn dispatch(&self, id: DispatchId) -> Arc<Dispatch> {
+        self.store.dispatch(id).await.expect("a read").expect("the dispatch is known").into()
     }
 
     /// A dispatch's state.
@@ -173,8 +173,8 @@ impl World {
     }
 
     /// A run that must be there.
-    pub async fn run(&self, id: &RunId) -> Run {
-        self.store.run(id).await.expect("a read").expect("the run is known")
+    pub async fn run(&self, id: &RunId) -> Arc<Run> {
+        self.store.run(id).await.expect("a read").expect("the run is known").into()
     }
 
     /// A thread that must be there.

@@ -128,6 +128,17 @@ impl EventBody {
         }
     }
 
+    /// Whether it is a part of something that is still being written: many of them come, quickly.
+    pub fn is_delta(&self) -> bool {
+        matches!(
+            self,
+            Self::TextDelta { .. }
+                | Self::ReasoningDelta { .. }
+                | Self::ToolCallArgumentsDelta { .. }
+                | Self::ToolCallOutputDelta { .. }
+        )
+    }
+
     /// The event's data as JSON text, for a store's column; [`EventBody::from_parts`] reads it.
     ///
     /// # Errors

@@ -12,6 +12,12 @@ use uuid::Uuid;
 /// The longest id that is accepted, in bytes.
 pub const ID_BYTES_MAX: usize = 255;
 
+/// The same of a task's id, which has room for the id of any node.
+const TASK_ID_BYTES_MAX: usize = ID_BYTES_MAX + 1 + UUID_BYTES;
+
+/// The length of a UUID's canonical text.
+const UUID_BYTES: usize = 36;
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
@@ -21,13 +27,15 @@ pub enum InvalidId {
         /// What the id would have named.
         noun: &'static str,
     },
-    /// Longer than [`ID_BYTES_MAX`].
-    #[error("{noun} id has {bytes} bytes: at most {ID_BYTES_MAX} are allowed")]
+    /// Longer than [`ID_BYTES_MAX`], or what else its kind allows.
+    #[error("{noun} id has {bytes} bytes: at most {max} are allowed")]
     TooLong {
         /// What the id would have named.
         noun: &'static str,
         /// How long it is.
         bytes: usize,
+        /// How long it may be.
+        max: usize,
     },
     /// Contains a control character (a line break would break logs and event streams).
     #[error("{noun} id contains a control character: use printable characters only")]
@@ -62,13 +70,13 @@ impl Hash for Repr {
 }
 
 impl Repr {
-    fn parse(text: &str, noun: &'static str) -> Result<Self, InvalidId> {
+    fn parse(text: &str, noun: &'static str, max: usize) -> Result<Self, InvalidId> {
         let text = text.trim();
         if text.is_empty() {
             return Err(InvalidId::Blank { noun });
         }
-        if text.len() > ID_BYTES_MAX {
-            return Err(InvalidId::TooLong { noun, bytes: text.len() });
+        if text.len() > max {
+            return Err(InvalidId::TooLong { noun, bytes: text.len(), max });
         }
         if text.chars().any(char::is_control) {
             return Err(InvalidId::Control { noun });
@@ -86,7 +94,7 @@ impl Repr {
 
 /// The UUID whose canonical (hyphenated, lower-case) form is exactly `text`.
 fn canonical_uuid(text: &str) -> Option<Uuid> {
-    if text.len() != 36 || text.bytes().any(|b| b.is_ascii_uppercase()) {
+    if text.len() != UUID_BYTES || text.bytes().any(|b| b.is_ascii_uppercase()) {
         return None;
     }
     Uuid::try_parse(text).ok()
@@ -109,7 +117,7 @@ impl PartialOrd for Repr {
 }
 
 macro_rules! text_ids {
-    ($($(#[$doc:meta])* $name:ident = $noun:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $noun:literal up to $max:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Repr);
@@ -120,7 +128,7 @@ macro_rules! text_ids {
             /// # Errors
             /// [`InvalidId`] when it is blank, too long, or has control characters.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                Repr::parse(text, $noun).map(Self)
+                Repr::parse(text, $noun, $max).map(Self)
             }
 
             /// Gives `f` the id as text, without allocating.
@@ -214,25 +222,25 @@ macro_rules! uuid_ids {
 
 text_ids! {
     /// Names a thread: one conversation.
-    ThreadId = "thread";
+    ThreadId = "thread" up to ID_BYTES_MAX;
     /// Names a run: one user intent.
-    RunId = "run";
+    RunId = "run" up to ID_BYTES_MAX;
     /// Names a message, unique within its thread.
-    MessageId = "message";
+    MessageId = "message" up to ID_BYTES_MAX;
     /// Names an agent that runs can be given to.
-    AgentId = "agent";
+    AgentId = "agent" up to ID_BYTES_MAX;
     /// Names a node: one process that claims and executes. New with every start of the process.
-    NodeId = "node";
+    NodeId = "node" up to ID_BYTES_MAX;
     /// Names a tool call, and so the ticket that waits for its decision.
-    ToolCallId = "tool call";
+    ToolCallId = "tool call" up to ID_BYTES_MAX;
     /// Names a decision, so that sending it again is known for the same.
-    DecisionId = "decision";
+    DecisionId = "decision" up to ID_BYTES_MAX;
     /// Names a background task that a run waits for.
-    TaskId = "task";
+    TaskId = "task" up to TASK_ID_BYTES_MAX;
     /// A caller's own name for a piece of work, unique among the thread's unfinished dispatches.
-    DedupeKey = "dedupe";
+    DedupeKey = "dedupe" up to ID_BYTES_MAX;
     /// A caller's own name for one submission to a thread: repeating it returns the first answer.
-    IdempotencyKey = "idempotency";
+    IdempotencyKey = "idempotency" up to ID_BYTES_MAX;
 }
 
 uuid_ids! {
@@ -249,6 +257,24 @@ impl AgentId {
     /// The agent named [`AgentId::DEFAULT`].
     pub fn default_agent() -> Self {
         Self(Repr::Text(Self::DEFAULT.into()))
+    }
+}
+
+impl TaskId {
+    /// The id of the task `uuid` that `node` holds. The task ends with that node, whoever waits for
+    /// it: so its id names it.
+    pub fn held_by(node: &NodeId, uuid: Uuid) -> Self {
+        Self(Repr::Text(format!("{uuid}@{node}").into()))
+    }
+
+    /// The node that holds the task, if its id names one. What else is waited for under a name of
+    /// its own ends with no node.
+    pub fn node(&self) -> Option<NodeId> {
+        self.with_str(|text| {
+            let (uuid, node) = text.split_at_checked(UUID_BYTES)?;
+            canonical_uuid(uuid)?;
+            NodeId::parse(node.strip_prefix('@')?).ok()
+        })
     }
 }
 
@@ -295,6 +321,20 @@ mod tests {
         assert_eq!(RunId::parse("a\nb"), Err(InvalidId::Control { noun: "run" }));
         assert!(RunId::parse(&"x".repeat(255)).is_ok());
         assert!(RunId::parse(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn a_tasks_id_names_its_node() {
+        let longest = "n".repeat(ID_BYTES_MAX);
+        for name in ["node-1", "a@b", "01900000-0000-7000-8000-000000000001", &longest] {
+            let node = NodeId::parse(name).unwrap();
+            let id = TaskId::held_by(&node, Uuid::from_u128(7));
+            assert_eq!(id.node(), Some(node));
+            assert_eq!(TaskId::parse(&id.to_string()).unwrap(), id);
+        }
+        for other in ["t1", "t1@node-1", "01900000-0000-7000-8000-000000000001"] {
+            assert_eq!(TaskId::parse(other).unwrap().node(), None);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod id;
 pub mod live;
 pub mod mailbox;
 pub mod message;
+pub mod node;
 pub mod ops;
 pub mod pending;
 pub mod policy;

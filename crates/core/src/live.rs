@@ -15,13 +15,12 @@ pub struct LiveTarget {
     pub dispatch_id: Option<DispatchId>,
 }
 
-/// What to do, now. Each is a nudge to look: the store holds the messages, the decisions and the
-/// wish to stop, so that a nudge that comes twice, late or never changes nothing but latency.
+/// What to do, now. Each is a nudge to look: the store holds the decisions and the wish to stop, so
+/// that a nudge that comes twice, late or never changes nothing but latency. Messages need none: a
+/// run takes them in with its next commit, and can't do so sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LiveCommand {
-    /// Pending messages are there for the next step.
-    Messages,
     /// Stop at once.
     Cancel,
     /// A ticket was decided.

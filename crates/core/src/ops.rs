@@ -5,6 +5,7 @@
 //! wants them at once uses [`Operations::apply_one`]. `claim_ready`, `purge_terminal` and
 //! `queued_thread_ids` are the store's own methods.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,7 +51,7 @@ pub trait Operations: MailboxStore {
         &self,
         thread_id: &ThreadId,
         enqueue: Enqueue,
-    ) -> Result<Dispatch, StoreError> {
+    ) -> Result<Arc<Dispatch>, StoreError> {
         let command = Command::Enqueue(Box::new(enqueue));
         match self.apply_one(thread_id.clone(), command).await?.reply {
             Reply::Enqueued(dispatch) => Ok(dispatch),
@@ -184,7 +185,7 @@ pub trait Operations: MailboxStore {
         &self,
         dispatch_id: DispatchId,
         claim: Claim,
-    ) -> Result<Dispatch, StoreError> {
+    ) -> Result<Arc<Dispatch>, StoreError> {
         let thread_id = held(self, dispatch_id, &claim, "supersede_claimed").await?.thread_id;
         match self.apply_one(thread_id, Command::SupersedeClaimed { claim }).await?.reply {
             Reply::Superseded(dispatch) => Ok(dispatch),
@@ -217,7 +218,7 @@ pub trait Operations: MailboxStore {
     }
 
     /// Cancels a queued dispatch and returns it; `None`, and nothing changed, if it is not queued.
-    async fn cancel(&self, dispatch_id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
+    async fn cancel(&self, dispatch_id: DispatchId) -> Result<Option<Arc<Dispatch>>, StoreError> {
         let dispatch = known(self, dispatch_id).await?;
         if dispatch.state() != DispatchState::Queued {
             return Ok(None);
@@ -226,7 +227,7 @@ pub trait Operations: MailboxStore {
             Command::Cancel { target: CancelTarget::Dispatch(dispatch_id), stop_executing: false };
         match self.apply_one(dispatch.thread_id, command).await {
             Ok(Applied { reply: Reply::Cancelled(Cancelled::Dispatch(dispatch)), .. }) => {
-                Ok(Some(*dispatch))
+                Ok(Some(dispatch))
             }
             Ok(Applied { reply: Reply::Cancelled(_), .. })
             | Err(StoreError::Refused(Refusal::IllegalDispatch { .. })) => Ok(None),
@@ -244,7 +245,7 @@ pub trait Operations: MailboxStore {
     }
 
     /// Takes back up to `limit` claims whose lease has expired; they may be claimed again at once.
-    async fn reclaim_expired_leases(&self, limit: usize) -> Result<Vec<Dispatch>, StoreError> {
+    async fn reclaim_expired_leases(&self, limit: usize) -> Result<Vec<Arc<Dispatch>>, StoreError> {
         let reclaimed = self.reclaim(ReclaimScope::Expired, Duration::ZERO, limit).await?;
         Ok(reclaimed.dispatches)
     }
@@ -254,7 +255,7 @@ pub trait Operations: MailboxStore {
         &self,
         dispatch_id: DispatchId,
         max_attempts: Option<u32>,
-    ) -> Result<Dispatch, StoreError> {
+    ) -> Result<Arc<Dispatch>, StoreError> {
         let thread_id = known(self, dispatch_id).await?.thread_id;
         let command = Command::Requeue { dispatch_id, max_attempts };
         match self.apply_one(thread_id, command).await?.reply {

@@ -1,7 +1,7 @@
 //! Runs: one user intent each, from its first message to its outcome.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -192,6 +192,14 @@ pub struct RunSpec {
     /// Where to post the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+}
+
+impl RunSpec {
+    /// The spec of a run that was asked to be nothing in particular: most are, and share this one.
+    pub fn plain() -> Arc<Self> {
+        static PLAIN: LazyLock<Arc<RunSpec>> = LazyLock::new(Arc::default);
+        PLAIN.clone()
+    }
 }
 
 /// Tokens that models have taken and given.

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "sabotage")]
 use std::cell::Cell;
+#[cfg(feature = "sabotage")]
+use std::sync::OnceLock;
 
 /// A way in which the machine can be made wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +27,37 @@ pub enum Fault {
     EventGap,
 }
 
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::NoFence,
+        Self::ClaimWhileBusy,
+        Self::SettleDropsSteering,
+        Self::InterruptKeepsQueue,
+        Self::AttemptsNotCounted,
+        Self::OldEpochStarts,
+        Self::MessagesTwice,
+        Self::EventGap,
+    ];
+
+    /// The one of this name, which is that of its variant.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| format!("{fault:?}") == name)
+    }
+}
+
 #[cfg(feature = "sabotage")]
 thread_local! {
     static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+}
+
+#[cfg(feature = "sabotage")]
+static EVERYWHERE: OnceLock<Fault> = OnceLock::new();
+
+/// Makes every thread's machine wrong, for the rest of the process. Only the first call counts.
+#[cfg(feature = "sabotage")]
+pub fn commit_everywhere(fault: Fault) {
+    EVERYWHERE.get_or_init(|| fault);
 }
 
 /// Makes this thread's machine wrong, or right again.
@@ -39,7 +69,7 @@ pub fn commit(fault: Option<Fault>) {
 /// Whether this thread's machine is wrong in this way.
 #[cfg(feature = "sabotage")]
 pub fn committed(fault: Fault) -> bool {
-    FAULT.get() == Some(fault)
+    FAULT.get() == Some(fault) || EVERYWHERE.get() == Some(&fault)
 }
 
 /// Whether this thread's machine is wrong in this way: never.

@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         store: Arc::new(store),
         signals: Arc::new(LocalSignals::default()),
         live: Arc::new(LocalLive::default()),
+        feed: Arc::new(LocalFeed::default()),
         executor: Arc::new(Shout),
         ids: ids.clone(),
         spawner: Arc::new(TokioSpawner),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    agents, completions, dead_letters, dispatches, migrate, runs, send, serve, tail, threads,
+    agents, completions, dead_letters, dispatches, migrate, nodes, runs, send, serve, tail, threads,
 };
 
 /// A durable mailbox for AI agents.
@@ -37,6 +37,8 @@ enum Command {
     Agents(agents::Args),
     /// Deliveries that were given up: list, retry, purge
     DeadLetters(dead_letters::Args),
+    /// The processes that share a store: list
+    Nodes(nodes::Args),
     /// Watch events as they happen
     Tail(tail::Args),
     /// Bring the database to this version
@@ -68,6 +70,7 @@ impl Cli {
             Command::Dispatches(args) => block_on(dispatches::run(args)),
             Command::Agents(args) => block_on(agents::run(args)),
             Command::DeadLetters(args) => block_on(dead_letters::run(args)),
+            Command::Nodes(args) => block_on(nodes::run(args)),
             Command::Tail(args) => block_on(tail::run(args)),
             Command::Migrate(args) => migrate::run(&args),
             Command::Completions(args) => completions::run(&args, &mut Self::command()),

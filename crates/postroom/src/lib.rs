@@ -29,7 +29,7 @@ pub mod prelude {
         Clock, Executor, IdSource, MailboxStore, RunContext, RunOutcome, Spawner,
     };
     pub use crate::service::{Config, Parts, Postroom, TokioSpawner};
-    pub use crate::signals::{LocalLive, LocalSignals};
+    pub use crate::signals::{LocalFeed, LocalLive, LocalSignals};
     pub use crate::stores::memory::MemoryStore;
     pub use crate::stores::sqlite::{self, SqliteStore};
     pub use crate::stores::system::{SystemClock, SystemIds};

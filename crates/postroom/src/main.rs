@@ -5,12 +5,16 @@ mod client;
 mod commands;
 mod config;
 mod output;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "sabotage")]
+    sabotage::commit_chosen();
     let cli = cli::Cli::parse();
     match cli.run() {
         Ok(code) => code,

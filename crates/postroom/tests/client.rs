@@ -101,6 +101,11 @@ async fn lists_are_tables_for_people_and_json_for_programs() {
     let said = home.client(&server, &["agents", "show", "default", "--json"]).await.ok();
     assert_eq!(said.json()["agent_id"], "default");
 
+    let said = home.client(&server, &["nodes", "list"]).await.ok();
+    assert!(said.stdout.contains("ready") && said.stdout.contains("0/64"), "{said:?}");
+    let nodes = home.client(&server, &["nodes", "list", "--json"]).await.ok().json();
+    assert_eq!(nodes["items"][0]["address"], server.url.as_str());
+
     let line = home.client(&server, &["runs", "show", "nobody"]).await.failed(1);
     assert_eq!(line, "error: run nobody is unknown (unknown_run)");
 }

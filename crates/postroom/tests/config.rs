@@ -39,8 +39,15 @@ async fn a_bad_configuration_ends_with_one_line_that_names_the_place() {
     let line = home.run(&["serve", "--config", "missing.toml"]).await.failed(1);
     assert!(line.starts_with("error: missing.toml: the configuration can't be read"), "{line}");
 
-    let line = home.run(&["serve", "--store", "postgres://u@h/d"]).await.failed(1);
-    assert!(line.starts_with("error: --store: store.url: PostgreSQL comes with a later"), "{line}");
+    let line = home.run(&["serve", "--store", "mysql://u@h/d"]).await.failed(1);
+    assert!(line.starts_with("error: --store: store.url: write sqlite://PATH"), "{line}");
+    let line = home.run(&["serve", "--store", "postgres://u@h:port/d"]).await.failed(1);
+    assert!(line.starts_with("error: --store: store.url: "), "{line}");
+
+    // A port at which nobody listens: what is wrong is said, and the password is not.
+    let line = home.run(&["serve", "--store", "postgres://u:canary@127.0.0.1:1/d"]).await.failed(1);
+    assert!(line.starts_with("error: PostgreSQL can't be reached: "), "{line}");
+    assert!(line.contains("store.url") && !line.contains("canary"), "{line}");
 
     let line = home.run(&["serve", "--listen", "0.0.0.0:0"]).await.failed(1);
     assert!(line.contains("--insecure-no-keys"), "{line}");

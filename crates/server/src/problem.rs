@@ -168,7 +168,7 @@ impl From<StoreError> for Problem {
             StoreError::Corrupt { .. } => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "store_corrupt",
-                format!("{error}; run `postroom doctor`"),
+                format!("{error}; stop the server and restore the database from its last backup"),
             ),
         }
     }

@@ -103,6 +103,10 @@ impl Admission {
     }
 }
 
+/// How many runs of one thread follow one another in a place while others may wait for it: a thread
+/// goes on cheaply with its next run, but one with a long queue must not keep the others waiting.
+const TURNS_MAX: u32 = 8;
+
 /// A place for one run. Dropping it frees the place and lets the dispatcher look for work.
 pub(crate) struct Permit {
     node: Arc<Node>,
@@ -110,13 +114,15 @@ pub(crate) struct Permit {
     agent: Option<AgentId>,
     /// The place is lent to others while the run waits in memory.
     lent: bool,
+    /// How many runs have ended in it.
+    turns: u32,
 }
 
 impl Permit {
     /// A place, if one is free.
     pub(crate) fn take(node: &Arc<Node>) -> Option<Self> {
         let entered = node.admission.enter();
-        entered.then(|| Self { node: node.clone(), agent: None, lent: false })
+        entered.then(|| Self { node: node.clone(), agent: None, lent: false, turns: 0 })
     }
 
     /// Takes one of the agent's places too, instead of that of another agent; `false` if it has
@@ -154,6 +160,13 @@ impl Permit {
         if std::mem::replace(&mut self.lent, false) {
             self.node.admission.used.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// A run has ended in this place: whether the thread's next one may take it.
+    pub(crate) fn keeps(&mut self) -> bool {
+        self.turns += 1;
+        let others_wait = self.node.ready.is_marked() && self.node.admission.free() == 0;
+        self.turns < TURNS_MAX || !others_wait
     }
 
     fn leave_agent(&mut self) {

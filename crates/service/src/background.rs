@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use postroom_core::command::{Command, Mode, Submit};
+use postroom_core::command::{Command, Mode, Reply, Submit};
 use postroom_core::id::{RunId, TaskId, ThreadId};
 use postroom_core::message::{NewMessage, Visibility};
 use postroom_core::run::Origin;
@@ -23,7 +23,8 @@ const LAST_TRIES: u32 = 3;
 
 /// Starts a task of a run.
 pub(crate) fn start(node: &Arc<Node>, thread_id: ThreadId, run_id: RunId, task: Task) -> TaskId {
-    let task_id = TaskId::from(node.ids.new_uuid());
+    let task_id = TaskId::held_by(&node.id, node.ids.new_uuid());
+    node.holders.began(&task_id);
     let id = task_id.clone();
     let this = node.clone();
     node.spawn(async move {
@@ -42,10 +43,12 @@ pub(crate) fn start(node: &Arc<Node>, thread_id: ThreadId, run_id: RunId, task: 
         if let Some(message) = message {
             wake(&this, &thread_id, message, &stop).await;
         }
-        let finish = Command::FinishTask { run_id, task_id: Some(id) };
+        let finish = Command::FinishTask { run_id, task_id: Some(id.clone()) };
         let finished = until_written(&stop, || this.apply(thread_id.clone(), finish.clone())).await;
-        if finished.is_some() {
-            this.ready.mark();
+        // Where it could not be written, the sweep sees that the task is not here any more.
+        this.holders.ended(&id);
+        if let Some(Reply::TaskFinished(Some(_))) = finished {
+            this.work_is_there(&[thread_id]).await;
         }
     });
     task_id

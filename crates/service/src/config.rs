@@ -98,7 +98,12 @@ mailbox! {
         lease_renewal_interval_ms, lease_renewal_interval = 10_000;
         /// How long before its lease may have ended a run is stopped, at most a quarter of the lease.
         lease_margin_ms, lease_margin = 1_000;
-        /// How often expired leases are looked for.
+        /// How often a node says that it lives; at least three times a lease.
+        heartbeat_interval_ms, heartbeat_interval = 10_000;
+        /// How long a node that says nothing any more stays in the list of nodes.
+        node_ttl_ms, node_ttl = 3_600_000;
+        /// How often expired leases and dead nodes' tasks are looked for; up to a fifth sooner, so
+        /// that nodes do not all look together.
         sweep_interval_ms, sweep_interval = 30_000;
         /// How often old terminal dispatches are deleted.
         gc_interval_ms, gc_interval = 60_000;

@@ -1,15 +1,16 @@
-//! The hub: hands what was just written to whoever listens on this node.
+//! The hub: hands what was just written to whoever listens on this node, and tells other nodes.
 //!
 //! It is a short cut, not the source: a subscriber that misses something reads the store. So there
 //! is nothing here for threads that nobody listens to, and a slow listener costs a bounded buffer.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use postroom_core::event::SharedEvent;
 use postroom_core::id::ThreadId;
+use postroom_core::ports::{EventFeed, FeedHandler, FeedHint, Subscription};
 use tokio::sync::mpsc;
 
 /// Events that wait for one listener of a thread. A listener that is further behind reads the store.
@@ -17,22 +18,32 @@ const BUFFER_OF_THREAD: usize = 256;
 /// Events that wait for one listener of all threads. It misses what does not fit.
 const BUFFER_OF_ALL: usize = 4_096;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Hub {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     /// How many listen, so that publishing to nobody costs one load.
     listeners: AtomicUsize,
-    by_topic: Mutex<HashMap<Option<ThreadId>, Vec<Arc<Listener>>>>,
+    by_topic: Mutex<HashMap<Option<ThreadId>, Topic>>,
+    /// To other nodes and from them, where there are others.
+    feed: Option<Arc<dyn EventFeed>>,
+}
+
+#[derive(Default)]
+struct Topic {
+    listeners: Vec<Arc<Listener>>,
+    /// Held while somebody listens here.
+    elsewhere: Option<Subscription>,
 }
 
 struct Listener {
     buffer: mpsc::Sender<SharedEvent>,
     /// Something did not fit, or may have been missed.
     missed: AtomicBool,
+    /// Other nodes have written up to this `seq`; 0 for nothing new.
+    up_to: AtomicU64,
     look: tokio::sync::Notify,
 }
 
@@ -47,21 +58,37 @@ impl Listener {
         self.missed.store(true, Ordering::Release);
         self.look.notify_one();
     }
+
+    fn look_up_to(&self, seq: u64) {
+        self.up_to.fetch_max(seq, Ordering::AcqRel);
+        self.look.notify_one();
+    }
 }
 
 impl Hub {
-    /// Hands events on, in their order.
+    pub(crate) fn new(feed: Option<Arc<dyn EventFeed>>) -> Self {
+        let (listeners, by_topic) = (AtomicUsize::new(0), Mutex::default());
+        Self { shared: Arc::new(Shared { listeners, by_topic, feed }) }
+    }
+
+    /// Hands on what this node has written, in its order.
     pub(crate) fn publish(&self, events: &[SharedEvent]) {
-        if events.is_empty() || self.shared.listeners.load(Ordering::Acquire) == 0 {
+        if events.is_empty() {
+            return;
+        }
+        if let Some(feed) = &self.shared.feed {
+            feed.publish(events);
+        }
+        if self.shared.listeners.load(Ordering::Acquire) == 0 {
             return;
         }
         let by_topic = self.shared.by_topic.lock();
-        let of_all = by_topic.get(&None).map_or(&[][..], Vec::as_slice);
+        let of_all = by_topic.get(&None).map_or(&[][..], |topic| &topic.listeners);
         for event in events {
             // Events of one command are of one thread, those of a batch come grouped: the look-up
             // is not worth saving.
             let topic = Some(event.thread_id.clone());
-            let of_thread = by_topic.get(&topic).map_or(&[][..], Vec::as_slice);
+            let of_thread = by_topic.get(&topic).map_or(&[][..], |topic| &topic.listeners);
             for listener in of_thread.iter().chain(of_all) {
                 listener.hand(event);
             }
@@ -70,12 +97,8 @@ impl Hub {
 
     /// Lets the thread's listeners read the store: something may have been written unseen.
     pub(crate) fn look_again(&self, thread_id: &ThreadId) {
-        if self.shared.listeners.load(Ordering::Acquire) == 0 {
-            return;
-        }
-        let by_topic = self.shared.by_topic.lock();
-        for listener in by_topic.get(&Some(thread_id.clone())).into_iter().flatten() {
-            listener.look_again();
+        if self.shared.listeners.load(Ordering::Acquire) > 0 {
+            self.shared.tell(thread_id, Listener::look_again);
         }
     }
 
@@ -94,11 +117,59 @@ impl Hub {
         let listener = Arc::new(Listener {
             buffer,
             missed: AtomicBool::new(false),
+            up_to: AtomicU64::new(0),
             look: tokio::sync::Notify::new(),
         });
-        self.shared.by_topic.lock().entry(topic.clone()).or_default().push(listener.clone());
+        let mut by_topic = self.shared.by_topic.lock();
+        let held = by_topic.entry(topic.clone()).or_default();
+        held.listeners.push(listener.clone());
+        if held.elsewhere.is_none()
+            && let (Some(thread_id), Some(feed)) = (&topic, &self.shared.feed)
+        {
+            let shared = Arc::downgrade(&self.shared);
+            let ear = Ear { shared, thread_id: thread_id.clone() };
+            held.elsewhere = Some(feed.subscribe(thread_id, Arc::new(ear)));
+        }
+        drop(by_topic);
         self.shared.listeners.fetch_add(1, Ordering::AcqRel);
         Listening { hub: self.clone(), topic, listener, events }
+    }
+}
+
+impl Shared {
+    fn tell(&self, thread_id: &ThreadId, tell: impl Fn(&Listener)) {
+        let by_topic = self.by_topic.lock();
+        let topic = by_topic.get(&Some(thread_id.clone()));
+        for listener in topic.into_iter().flat_map(|topic| &topic.listeners) {
+            tell(listener);
+        }
+    }
+
+    fn remove(&self, gone: &Listening) {
+        let mut by_topic = self.by_topic.lock();
+        let Some(topic) = by_topic.get_mut(&gone.topic) else { return };
+        topic.listeners.retain(|other| !Arc::ptr_eq(other, &gone.listener));
+        let ended = if topic.listeners.is_empty() { by_topic.remove(&gone.topic) } else { None };
+        drop(by_topic);
+        // With nothing locked: the end of the subscription is the feed's business.
+        drop(ended);
+    }
+}
+
+/// Hears of one thread from other nodes, for those who listen to it here.
+struct Ear {
+    shared: Weak<Shared>,
+    thread_id: ThreadId,
+}
+
+impl FeedHandler for Ear {
+    fn hear(&self, hint: FeedHint) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        shared.tell(&self.thread_id, |listener| match &hint {
+            FeedHint::Event(event) => listener.hand(event),
+            FeedHint::UpTo(seq) => listener.look_up_to(*seq),
+            FeedHint::Look => listener.look_again(),
+        });
     }
 }
 
@@ -106,6 +177,8 @@ impl Hub {
 pub(crate) enum Heard {
     /// This, among other things perhaps.
     Event(SharedEvent),
+    /// Another node has written up to this `seq`.
+    UpTo(u64),
     /// Something: look into the store.
     Something,
 }
@@ -121,19 +194,24 @@ pub(crate) struct Listening {
 impl Listening {
     /// The next thing heard.
     pub(crate) async fn hear(&mut self) -> Heard {
-        if let Ok(event) = self.events.try_recv() {
-            return Heard::Event(event);
-        }
-        // What did not fit the buffer came after what was in it.
-        if self.listener.missed.swap(false, Ordering::AcqRel) {
-            return Heard::Something;
-        }
-        tokio::select! {
-            biased;
-            event = self.events.recv() => event.map_or(Heard::Something, Heard::Event),
-            () = self.listener.look.notified() => {
-                self.listener.missed.store(false, Ordering::Release);
-                Heard::Something
+        loop {
+            if let Ok(event) = self.events.try_recv() {
+                return Heard::Event(event);
+            }
+            // What did not fit the buffer came after what was in it.
+            if self.listener.missed.swap(false, Ordering::AcqRel) {
+                return Heard::Something;
+            }
+            let up_to = self.listener.up_to.swap(0, Ordering::AcqRel);
+            if up_to > 0 {
+                return Heard::UpTo(up_to);
+            }
+            tokio::select! {
+                biased;
+                event = self.events.recv() => {
+                    return event.map_or(Heard::Something, Heard::Event);
+                }
+                () = self.listener.look.notified() => {}
             }
         }
     }
@@ -141,13 +219,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let mut by_topic = self.hub.shared.by_topic.lock();
-        if let Some(listeners) = by_topic.get_mut(&self.topic) {
-            listeners.retain(|other| !Arc::ptr_eq(other, &self.listener));
-            if listeners.is_empty() {
-                by_topic.remove(&self.topic);
-            }
-        }
+        self.hub.shared.remove(self);
         self.hub.shared.listeners.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -137,8 +137,6 @@ impl LiveHandler for Execution {
             return false;
         }
         match command {
-            // The executor takes them in at its next commit.
-            LiveCommand::Messages => {}
             LiveCommand::Cancel => self.stop.raise(CancelReason::Requested),
             LiveCommand::Decision => self.decided.notify_one(),
         }

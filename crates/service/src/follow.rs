@@ -94,8 +94,12 @@ impl Follower {
                     self.last = event.seq;
                     return Ok(event);
                 }
-                // A gap; or quiet for so long that another node may have written.
-                Ok(Heard::Event(_) | Heard::Something) | Err(_) => self.behind = true,
+                Ok(Heard::UpTo(seq)) if seq <= self.last => {}
+                // Another node has written; a gap; or quiet for so long that something may have been
+                // written unheard.
+                Ok(Heard::Event(_) | Heard::UpTo(_) | Heard::Something) | Err(_) => {
+                    self.behind = true;
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 use crate::node::Node;
-use crate::{dispatcher, lease, recovery, signals, upkeep};
+use crate::{dispatcher, lease, presence, recovery, signals, upkeep};
 
 /// Where the service is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +151,7 @@ fn begin(node: &Arc<Node>) {
     life.tasks.reopen();
     node.executions.reopen();
 
+    node.spawn(presence::keep_listed(node.clone(), stops.clone()));
     node.spawn(lease::renew_all(node.clone(), stops.all.clone()));
     let this = node.clone();
     node.spawn(async move {
@@ -215,6 +216,7 @@ async fn drain(node: Arc<Node>) {
     stops.all.cancel();
     life.tasks.close();
     life.tasks.wait().await;
+    presence::leave(&node).await;
     life.move_on(|_| true, Readiness::Stopped);
     tracing::info!(node = %node.id, "stopped");
 }

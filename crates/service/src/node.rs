@@ -15,10 +15,13 @@ use crate::delivery::{self, Claimed};
 use crate::error::Error;
 use crate::events::Hub;
 use crate::execution::Executions;
+use crate::in_time::InTime;
 use crate::lifecycle::Lifecycle;
 use crate::lost::LostClaims;
 use crate::observe::Observer;
+use crate::orphans::Holders;
 use crate::postroom::{OnCollect, Parts};
+use crate::presence::Presence;
 use crate::ready::Ready;
 
 /// One node: this process as one of those that work on the store.
@@ -39,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) ready: Ready,
     pub(crate) executions: Executions,
     pub(crate) lost: LostClaims,
+    pub(crate) holders: Holders,
+    pub(crate) presence: Presence,
     pub(crate) hub: Hub,
     pub(crate) observer: Arc<Observer>,
     pub(crate) retry: RetryPolicy,
@@ -72,8 +77,15 @@ impl<T> Done<T> {
 
 impl Node {
     pub(crate) fn new(parts: Parts, config: Config, id: NodeId) -> Self {
+        let is_alone = parts.store.capabilities().exclusive;
+        // What lies beyond a network may never answer. Half a lease later a claim is hardly worth
+        // having, and there is still time to try again.
+        let limit = config.mailbox.lease() / 2;
+        let store: Arc<dyn MailboxStore> =
+            if is_alone { parts.store } else { Arc::new(InTime { store: parts.store, limit }) };
         Self {
-            is_alone: parts.store.capabilities().exclusive,
+            is_alone,
+            store,
             admission: Admission::new(&config.limits),
             retry: RetryPolicy {
                 base: config.mailbox.default_retry_delay(),
@@ -82,7 +94,6 @@ impl Node {
             },
             id,
             config,
-            store: parts.store,
             signals: parts.signals,
             live: parts.live,
             executor: parts.executor,
@@ -93,7 +104,9 @@ impl Node {
             ready: Ready::default(),
             executions: Executions::default(),
             lost: LostClaims::default(),
-            hub: Hub::default(),
+            holders: Holders::default(),
+            presence: Presence::new(),
+            hub: Hub::new((!is_alone).then_some(parts.feed)),
             observer: Arc::new(Observer::new()),
         }
     }
@@ -132,6 +145,20 @@ impl Node {
         answer
             .await
             .unwrap_or_else(|_| Err(Error::NotReady { readiness: self.lifecycle.readiness() }))
+    }
+
+    /// These threads have work that nobody has claimed: this node looks, and tells others of what it
+    /// may have no room for.
+    pub(crate) async fn work_is_there(&self, threads: &[ThreadId]) {
+        self.ready.mark();
+        if self.is_alone {
+            return;
+        }
+        // One that drains takes nothing.
+        let room = if self.lifecycle.is_ready() { self.admission.free() } else { 0 };
+        for thread_id in threads.iter().skip(room) {
+            publish(self, thread_id).await;
+        }
     }
 
     /// Tells other nodes that the thread has work, where there are others.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use postroom_core::id::NodeId;
-use postroom_core::ports::{Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner};
+use postroom_core::ports::{
+    EventFeed, Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner,
+};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -19,6 +21,8 @@ pub struct Parts {
     pub signals: Arc<dyn Signals>,
     /// Reaches runs that execute now.
     pub live: Arc<dyn LiveControl>,
+    /// Tells nodes of each other's events. Not used on a store that one process has to itself.
+    pub feed: Arc<dyn EventFeed>,
     /// Runs runs.
     pub executor: Arc<dyn Executor>,
     /// Makes ids, and randomness for jitter.
@@ -76,6 +80,11 @@ impl Postroom {
     /// This node's name.
     pub fn node(&self) -> &NodeId {
         &self.inner.id
+    }
+
+    /// Says under which address others reach this node, for the list of nodes.
+    pub fn set_address(&self, address: impl Into<String>) {
+        self.inner.presence.set_address(address.into());
     }
 
     /// How many runs execute here.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use postroom_core::command::Command;
+use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
+use postroom_core::id::ThreadId;
 use postroom_core::ports::ReclaimScope;
 use tokio_util::sync::CancellationToken;
 
@@ -57,12 +59,14 @@ async fn recover_once(node: &Arc<Node>) -> Result<(), StoreError> {
 pub(crate) async fn reclaim_all(node: &Node, scope: ReclaimScope) -> Result<usize, StoreError> {
     let mut count = 0;
     loop {
-        let reclaimed = node.reclaim(scope.clone(), PAGE).await?.dispatches.len();
-        count += reclaimed;
-        if reclaimed == 0 {
+        let reclaimed = node.reclaim(scope.clone(), PAGE).await?.dispatches;
+        if reclaimed.is_empty() {
             return Ok(count);
         }
-        node.ready.mark();
+        count += reclaimed.len();
+        let queued = reclaimed.into_iter().filter(|one| one.state() == DispatchState::Queued);
+        let threads: Vec<ThreadId> = queued.map(|dispatch| dispatch.thread_id.clone()).collect();
+        node.work_is_there(&threads).await;
     }
 }
 

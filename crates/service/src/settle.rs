@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use postroom_core::command::{Command, Outcome, Reply, RunResult, Settle, Settled, Step};
-use postroom_core::dispatch::{Claim, Dispatch};
+use postroom_core::dispatch::{Claim, Dispatch, DispatchState};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::id::ThreadId;
 use postroom_core::ports::{CancelReason, RunOutcome};
@@ -128,8 +128,8 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
     permit.reclaim();
     // Whoever asked a run to stop wants the thread for something else, and a node that drains wants
     // no more. The next run may take this one's place, so that is not counted.
-    let next =
-        (!was_stopped && node.lifecycle.is_ready()).then(|| node.claim_request(permit.agent()));
+    let goes_on = permit.keeps() && !was_stopped && node.lifecycle.is_ready();
+    let next = goes_on.then(|| node.claim_request(permit.agent()));
     let settle = Settle { claim: execution.claim.clone(), step, outcome, next };
 
     let (reply, asked_at) = settle_until_deadline(execution, settle).await;
@@ -144,8 +144,7 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
     let next = settled.next.take();
     if next.is_none() {
         look_later(node, &settled, was_stopped);
-        if settled.more_due && !node.is_alone {
-            // This node may have no room for it, or be going down.
+        if is_for_others(node, &settled) {
             publish(node, &execution.thread_id).await;
         }
     }
@@ -205,6 +204,18 @@ fn not_settled(execution: &Execution, error: &StoreError) {
     }
 }
 
+/// Whether other nodes must be told of what the thread has next: this one may have no room for it.
+/// One that drains does not see the time of what is delayed; another is to know it.
+fn is_for_others(node: &Node, settled: &Settled) -> bool {
+    let is_delayed = is_queued(settled) || settled.follow_up.is_some();
+    !node.is_alone && (settled.more_due || (is_delayed && !node.lifecycle.is_ready()))
+}
+
+/// A retry, or a resumption at a set time.
+fn is_queued(settled: &Settled) -> bool {
+    settled.dispatch.state() == DispatchState::Queued
+}
+
 /// Sees to it that what the thread has next is claimed when its time comes.
 fn look_later(node: &Arc<Node>, settled: &Settled, was_stopped: bool) {
     if settled.more_due {
@@ -215,10 +226,8 @@ fn look_later(node: &Arc<Node>, settled: &Settled, was_stopped: bool) {
         }
         return;
     }
-    // A retry, or a resumption at a set time.
     let now = settled.dispatch.updated_at;
-    let is_queued = settled.dispatch.state() == postroom_core::dispatch::DispatchState::Queued;
-    if is_queued {
+    if is_queued(settled) {
         node.ready.mark_in(settled.dispatch.available_at.since(now));
     } else if settled.follow_up.is_some() {
         // It is for later, or it would be due: the dispatcher asks when.

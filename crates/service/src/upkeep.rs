@@ -1,4 +1,6 @@
 //! Upkeep: the sweep that finds what nobody told of, and the collection of what is long over.
+//!
+//! Every node does all of it, and none leads: what one has done, another does not find any more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,24 +12,44 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::Node;
 use crate::observe::{Operation, Outcome};
-use crate::recovery;
+use crate::{orphans, recovery};
 
 /// How many dispatches are deleted in one go.
 const PURGE_PAGE: usize = 1_000;
 
-/// Takes back expired leases and lets the dispatcher look, from time to time.
+/// The part of an interval by which a turn may come sooner: nodes that were started together must
+/// not ask the store together for ever.
+const JITTER: u32 = 5;
+
+/// Takes back expired leases, ends the tasks of dead nodes and lets the dispatcher look, from time
+/// to time.
 pub(crate) async fn sweep(node: Arc<Node>, stop: CancellationToken) {
-    while next_turn(&stop, node.config.mailbox.sweep_interval()).await {
-        if let Err(error) = recovery::reclaim_all(&node, ReclaimScope::Expired).await {
+    while next_turn(&node, &stop, node.config.mailbox.sweep_interval()).await {
+        if let Err(error) = sweep_once(&node).await {
             tracing::warn!(%error, "the sweep failed: the next one tries again");
         }
         node.ready.mark();
     }
 }
 
-/// Deletes terminal dispatches that are old, from time to time, and calls the hook.
+async fn sweep_once(node: &Arc<Node>) -> Result<(), StoreError> {
+    recovery::reclaim_all(node, ReclaimScope::Expired).await?;
+    if !node.is_alone {
+        let woken = orphans::wake(node).await?;
+        if woken > 0 {
+            tracing::info!(woken, "runs go on without the tasks of a dead node");
+        }
+    }
+    Ok(())
+}
+
+/// Deletes terminal dispatches that are old and forgets nodes that were silent for long, from time
+/// to time, and calls the hook.
 pub(crate) async fn collect(node: Arc<Node>, stop: CancellationToken) {
-    while next_turn(&stop, node.config.mailbox.gc_interval()).await {
+    while next_turn(&node, &stop, node.config.mailbox.gc_interval()).await {
+        if let Err(error) = forget_nodes(&node).await {
+            tracing::debug!(%error, "silent nodes were not forgotten: the next collection tries again");
+        }
         let deleted = match purge(&node, &stop).await {
             Ok(deleted) => deleted,
             Err(error) => {
@@ -41,6 +63,12 @@ pub(crate) async fn collect(node: Arc<Node>, stop: CancellationToken) {
             tracing::error!("the collection hook panicked");
         }
     }
+}
+
+async fn forget_nodes(node: &Node) -> Result<(), StoreError> {
+    let unseen_since = node.store.now().await?.before(node.config.mailbox.node_ttl());
+    node.store.forget_nodes(unseen_since).await?;
+    Ok(())
 }
 
 async fn purge(node: &Node, stop: &CancellationToken) -> Result<u64, StoreError> {
@@ -58,10 +86,17 @@ async fn purge(node: &Node, stop: &CancellationToken) -> Result<u64, StoreError>
 }
 
 /// Waits for the next turn; `false` if there is none.
-async fn next_turn(stop: &CancellationToken, interval: Duration) -> bool {
+async fn next_turn(node: &Node, stop: &CancellationToken, interval: Duration) -> bool {
+    let interval = interval.saturating_sub(sooner(interval, node.ids.random()));
     tokio::select! {
         biased;
         () = stop.cancelled() => false,
         () = tokio::time::sleep(interval) => true,
     }
+}
+
+/// A random part of the interval, as far as it may be taken off.
+fn sooner(interval: Duration, random: u64) -> Duration {
+    let most = u64::try_from((interval / JITTER).as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(random % most.saturating_add(1))
 }

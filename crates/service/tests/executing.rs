@@ -339,6 +339,25 @@ async fn each_agent_has_its_own_limit() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
+/// A thread with a long queue goes on with it, but not while another thread waits for its place.
+#[tokio::test(start_paused = true)]
+async fn long_queues_do_not_starve_a_short_one() {
+    let mut house = House::alone();
+    house.config.limits.max_concurrent_runs = 2;
+    let node = house.started(lasting(Duration::from_millis(100))).await;
+    for _ in 0..200 {
+        for long in ["a", "b"] {
+            node.submit(Some(thread(long)), submit(Mode::Enqueue, "x")).await.unwrap();
+        }
+    }
+    settle_down().await;
+    let began = Instant::now();
+    let short = node.submit(Some(thread("c")), submit(Mode::Enqueue, "x")).await.unwrap();
+    finished(&node, &short.run_id).await;
+    // The two others had a few turns first, and not all of their 20 seconds.
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_delayed_run_starts_when_it_is_due() {
     let mut house = House::alone();

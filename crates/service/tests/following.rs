@@ -66,6 +66,39 @@ async fn a_follower_on_another_node_sees_everything_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_follower_on_another_node_hears_of_events_at_once() {
+    let mut house = House::shared();
+    house.config.mailbox.event_poll_ms = 3_600_000;
+    let node = house.started(talkative(200)).await;
+    let other = house.started(echo()).await;
+    let mut stream = other.events(&thread("t"), 0);
+    send(&node, "t", Mode::Enqueue, "a").await;
+    let began = tokio::time::Instant::now();
+    let mut text = String::new();
+    while let Some(event) = stream.next().await {
+        match &event.unwrap().body {
+            EventBody::TextDelta { text: more } => text.push_str(more),
+            EventBody::RunFinished { .. } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(text.split_whitespace().count(), 200);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_on_another_node_is_told_at_once() {
+    let mut house = House::shared();
+    house.config.mailbox.event_poll_ms = 3_600_000;
+    let node = house.started(lasting(Duration::from_secs(7))).await;
+    let other = house.started(echo()).await;
+    let run = send(&node, "t", Mode::Enqueue, "a").await;
+    let began = tokio::time::Instant::now();
+    finished(&other, &run.run_id).await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn deltas_are_stored_together_and_whole() {
     let mut house = House::alone();
     let node = house.started(talkative(100)).await;

@@ -1,10 +1,19 @@
-//! Signals and live control inside one process.
+//! How nodes tell each other: signals, live control and the event feed.
 //!
-//! What a node needs that works on its store alone, and what tests of several nodes in one process
-//! share between them.
+//! All of it is hints. What is lost here costs latency; the store has the truth.
 
-mod live;
-mod signals;
+#[cfg(all(feature = "nats", feature = "postgres"))]
+pub mod fallback;
+mod hints;
+#[cfg(any(feature = "postgres", feature = "nats"))]
+mod interest;
+mod local;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod queue;
+#[cfg(any(feature = "postgres", feature = "nats"))]
+mod topics;
 
-pub use live::LocalLive;
-pub use signals::LocalSignals;
+pub use local::{LocalFeed, LocalLive, LocalSignals};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use postroom_conformance::front::at_once;
 use postroom_core::command::Mode;
 use postroom_core::dispatch::DispatchState;
 use postroom_core::id::{MessageId, RunId, ThreadId};
@@ -12,7 +13,6 @@ use postroom_core::run::{Run, RunStatus, Termination, WaitReason};
 
 use crate::clients::reader::Reader;
 use crate::letters::{Answer, token_of};
-use crate::store::reads::at_once;
 use crate::trace::Brief;
 use crate::world::World;
 
@@ -24,7 +24,7 @@ pub(crate) fn unrest(world: &World, readers: &[Arc<Reader>]) -> Option<String> {
     }
     drop(ledger);
     let runs = all_runs(world);
-    if let Some(run) = runs.iter().find(|run| !rests(world, run)) {
+    if let Some(run) = runs.iter().find(|run| !rests(run)) {
         let (id, thread_id, status) = (Brief(&run.id), &run.thread_id, &run.status);
         return Some(format!("run {id} of {thread_id} is {status:?}"));
     }
@@ -41,16 +41,16 @@ pub(crate) fn unrest(world: &World, readers: &[Arc<Reader>]) -> Option<String> {
 }
 
 /// Done, or waiting for something that has a name and may never come.
-fn rests(world: &World, run: &Run) -> bool {
+fn rests(run: &Run) -> bool {
     match &run.status {
         RunStatus::Done { .. } => true,
         RunStatus::Created | RunStatus::Running => false,
-        RunStatus::Waiting { reason, tasks } => match reason {
-            // The person decides them all in the end, and time passes by itself.
-            WaitReason::ToolPermission | WaitReason::RateLimit => false,
-            // A task may have died with its process; where others live, they can't know. Where there
-            // is only one process, the next one knows.
-            WaitReason::BackgroundTasks => !world.shape.single && !tasks.is_empty(),
+        RunStatus::Waiting { reason, .. } => match reason {
+            // The person decides them all in the end, time passes by itself, and a task ends, if
+            // only with its process.
+            WaitReason::ToolPermission | WaitReason::RateLimit | WaitReason::BackgroundTasks => {
+                false
+            }
             WaitReason::UserInput | WaitReason::ExternalEvent | WaitReason::ManualPause => true,
         },
     }

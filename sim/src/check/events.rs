@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use postroom_conformance::front::at_once;
 use postroom_core::event::{Event, EventBody};
 use postroom_core::id::{DispatchId, MessageId, RunId};
 use postroom_core::ports::MailboxStore;
 use postroom_core::thread::Thread;
 
-use crate::store::reads::at_once;
 use crate::trace::Brief;
 use crate::world::World;
 

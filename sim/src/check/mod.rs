@@ -7,6 +7,7 @@ mod watch;
 
 use std::time::Duration;
 
+use postroom_conformance::front::at_once;
 use postroom_core::command::{
     ClaimRequest, Command, Delivered, Envelope, Extended, Reply, Submitted, SubmittedStatus,
 };
@@ -21,7 +22,6 @@ use postroom_core::ports::{
 pub(crate) use watch::look_at_all;
 pub use watch::{Watch, look, look_at_letters};
 
-use crate::store::reads::at_once;
 use crate::trace::Brief;
 use crate::world::{StoreFault, World};
 

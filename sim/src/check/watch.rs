@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postroom_conformance::front::at_once;
 use postroom_conformance::invariants::{Violations, Watcher};
 use postroom_conformance::snapshot::Snapshot;
 use postroom_core::id::ThreadId;
@@ -9,7 +10,6 @@ use postroom_core::ports::MailboxStore;
 
 use super::events::Told;
 use super::told;
-use crate::store::reads::at_once;
 use crate::world::World;
 
 /// A thread with more dispatches than this is not looked at as a whole each time.

@@ -1,5 +1,6 @@
 //! The operator: cancels, interrupts, requeues, and moves pending messages about.
 
+use postroom_conformance::front::at_once;
 use postroom_core::command::Cancelled;
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::id::{MessageId, ThreadId};
@@ -13,7 +14,6 @@ use super::Outside;
 use super::sender::thread;
 use crate::house::Door;
 use crate::letters::{Answer, text_of};
-use crate::store::reads::at_once;
 use crate::trace::Brief;
 use crate::world::pause;
 

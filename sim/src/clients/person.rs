@@ -1,5 +1,6 @@
 //! The person: decides what runs ask for, sooner or later.
 
+use postroom_conformance::front::at_once;
 use postroom_core::command::DecidedVia;
 use postroom_core::ports::{MailboxStore, RunFilter};
 use postroom_core::run::{Run, RunState};
@@ -7,7 +8,6 @@ use postroom_core::ticket::{Decision, DecisionAction, Ticket};
 use serde_json::Value;
 
 use super::Outside;
-use crate::store::reads::at_once;
 use crate::world::pause;
 
 /// Decides for as long as the world lasts.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
+use postroom_conformance::front::at_once;
 use postroom_core::event::SharedEvent;
 use postroom_core::id::ThreadId;
 use postroom_core::ports::MailboxStore;
@@ -13,7 +14,6 @@ use tokio::time::timeout;
 
 use super::Outside;
 use crate::house::Door;
-use crate::store::reads::at_once;
 use crate::world::pause;
 
 /// A connection that has been quiet for so long may be a dead one.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postroom_conformance::front::at_once;
 use postroom_core::command::{Mode, Start, Submit, Submitted};
 use postroom_core::dispatch::Priority;
 use postroom_core::error::{Refusal, StoreError};
@@ -15,7 +16,6 @@ use super::Outside;
 use crate::check;
 use crate::letters::{Answer, text_of};
 use crate::shape::AGENTS;
-use crate::store::reads::at_once;
 use crate::world::{World, pause};
 
 /// After so many tries a sender would rather know what is wrong.

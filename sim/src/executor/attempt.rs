@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use postroom_conformance::front::at_once;
 use postroom_core::command::Activation;
 use postroom_core::dispatch::Dispatch;
 use postroom_core::id::MessageId;
@@ -10,7 +11,6 @@ use postroom_core::ports::{MailboxStore, RunOutcome};
 
 use super::plan::Plan;
 use crate::ledger::{Attempt, RunBook};
-use crate::store::reads::at_once;
 use crate::trace::Brief;
 use crate::world::World;
 

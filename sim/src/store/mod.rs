@@ -1,13 +1,13 @@
 //! A node's line to the store: it fails, loses, delays and reorders; its node dies in the middle.
 
 mod port;
-pub(crate) mod reads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use postroom_core::error::StoreError;
+use postroom_stores::memory::MemoryStore;
 use tokio::sync::oneshot;
 
 use crate::life::Life;
@@ -62,6 +62,14 @@ impl StoreLine {
     /// Cuts the line, or mends it.
     pub fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// Reads go through the same line.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&MemoryStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.call(Kind::Read, |world, _| read(&world.store), Err).await
     }
 
     /// Makes a call: `carry_out` on the store, or `fail`.

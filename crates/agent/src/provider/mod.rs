@@ -9,6 +9,8 @@ mod prompt;
 mod stream;
 mod tls;
 
+pub use tls::client_tls;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

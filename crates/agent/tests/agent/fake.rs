@@ -106,8 +106,8 @@ impl Fake {
         Activation {
             claim: claim.clone(),
             thread_metadata: Arc::default(),
-            run: run.clone(),
-            dispatch: dispatch(&run, claim),
+            run: Arc::new(run.clone()),
+            dispatch: Arc::new(dispatch(&run, claim)),
             input: self.log.lock().clone(),
         }
     }

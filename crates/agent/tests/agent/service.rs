@@ -13,7 +13,7 @@ use postroom_core::run::{Run, RunState, Termination, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
 use postroom_core::time::Timestamp;
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
-use postroom_signals::{LocalLive, LocalSignals};
+use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
 use postroom_stores::system::SystemIds;
 use serde_json::Value;
@@ -51,6 +51,7 @@ impl House {
             store: self.store.clone(),
             signals: Arc::new(LocalSignals::default()),
             live: Arc::new(LocalLive::default()),
+            feed: Arc::new(LocalFeed::default()),
             executor: Arc::new(AgentExecutor::new(registry.into(), settings)),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),

@@ -1,5 +1,6 @@
 //! What a store answers to a step, in a form that can be compared.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_core::command::Delivered;
@@ -32,7 +33,7 @@ impl From<StoreError> for Refused {
 pub(super) enum Answer {
     Applied(Vec<Answered<Applied>>),
     Ready(Answered<(Vec<Delivered>, Vec<SharedEvent>, Option<Duration>)>),
-    Reclaimed(Answered<(Vec<Dispatch>, Vec<SharedEvent>)>),
+    Reclaimed(Answered<(Vec<Arc<Dispatch>>, Vec<SharedEvent>)>),
     Purged(Answered<u64>),
     /// To what only moves the clock.
     Nothing,

@@ -73,14 +73,14 @@ impl Seen {
             Reply::Submitted(submitted) => self.submitted(submitted),
             Reply::Enqueued(dispatch)
             | Reply::Superseded(dispatch)
-            | Reply::Reclaimed(Some(dispatch)) => self.dispatch(dispatch),
+            | Reply::Reclaimed(Some(dispatch))
+            | Reply::Cancelled(Cancelled::Dispatch(dispatch)) => self.dispatch(dispatch),
             Reply::Claimed(Some(delivered)) => self.delivered(delivered),
             Reply::Begun(Begun::Started(active)) => self.dispatch(&active.dispatch),
             Reply::Settled(settled) => {
                 self.dispatch(&settled.dispatch);
                 settled.next.iter().for_each(|delivered| self.delivered(delivered));
             }
-            Reply::Cancelled(Cancelled::Dispatch(dispatch)) => self.dispatch(dispatch),
             Reply::Decided(decided) => {
                 decided.claimed.iter().for_each(|delivered| self.delivered(delivered));
             }

@@ -96,11 +96,11 @@ pub async fn a_retry_begins_clean(world: World) {
         .await;
     world.nack(&t, &active.claim).await;
     let again = world.start(&t).await;
-    let first = active.dispatch.attempt.expect("an attempt").instance_id;
-    let second = again.dispatch.attempt.expect("an attempt");
+    let first = active.dispatch.attempt.clone().expect("an attempt").instance_id;
+    let second = again.dispatch.attempt.clone().expect("an attempt");
     assert_ne!(second.instance_id, first);
     assert_eq!((second.run_error, second.completed_at), (None, None));
-    assert_eq!((again.run.attempt, again.run.state), (2, Some(state)));
+    assert_eq!((again.run.attempt, again.run.state.clone()), (2, Some(state)));
     assert_eq!(again.input, active.input);
     world.snapshot(&t).await;
 }
@@ -129,5 +129,5 @@ pub async fn keeps_the_agent(world: World) {
     world.say(&t, "more").await;
     let first = world.start(&t).await;
     world.settle(&t, &first.claim, Outcome::Ack(RunResult::natural_end(None))).await;
-    assert_eq!(Some(world.start(&t).await.run.agent_id), agent_id);
+    assert_eq!(Some(world.start(&t).await.run.agent_id.clone()), agent_id);
 }

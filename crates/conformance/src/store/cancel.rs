@@ -103,7 +103,11 @@ pub async fn what_can_not_be_cancelled(world: World) {
     );
     assert_eq!(
         world.refused(&t, cancel(CancelTarget::Run(active.run.id.clone()))).await,
-        Refusal::IllegalRun { run_id: active.run.id, state: RunState::Done, command: "cancel" }
+        Refusal::IllegalRun {
+            run_id: active.run.id.clone(),
+            state: RunState::Done,
+            command: "cancel"
+        }
     );
     let unknown = DispatchId::from(world.ids.new_uuid());
     assert_eq!(

@@ -100,7 +100,7 @@ pub async fn suspends_in_memory(world: World) {
     assert!(run.has_open_ticket());
     let dispatch = world.dispatch(active.dispatch.id).await;
     assert_eq!(dispatch.lease_until(), Some(world.clock.now() + lease));
-    let status = dispatch.attempt.map(|attempt| attempt.run_status);
+    let status = dispatch.attempt.clone().map(|attempt| attempt.run_status);
     assert_eq!(status, Some(AttemptStatus::Waiting));
     world.snapshot(&t).await;
 

@@ -35,7 +35,7 @@ pub async fn the_last_one_resumes_the_run(world: World) {
         ..Wait::new(WaitReason::ToolPermission)
     };
     world.settle(&t, &active.claim, Outcome::Wait(wait)).await;
-    let run_id = active.run.id;
+    let run_id = active.run.id.clone();
     let first = decided(&world, &t, decide(&run_id, vec![resume("one")])).await;
     assert_eq!(first.via, DecidedVia::Partly);
     assert!(world.try_claim(&t, beginning("n")).await.is_none());
@@ -62,8 +62,8 @@ pub async fn can_be_claimed_at_once(world: World) {
     let answer = decided(&world, &t, command).await;
     let active = started(*answer.claimed.expect("it is claimed"));
     assert_eq!(
-        (active.run.id, active.run.status),
-        (run.id, postroom_core::run::RunStatus::Running)
+        (active.run.id.clone(), active.run.status.clone()),
+        (run.id.clone(), postroom_core::run::RunStatus::Running)
     );
     world.snapshot(&t).await;
 }
@@ -98,7 +98,7 @@ pub async fn once_for_each_ticket(world: World) {
     assert_eq!(world.snapshot(&t).await.events, before.events);
     let other = Decision { action: DecisionAction::Cancel, decision_id: None, ..by_id };
     let refusal = world.refused(&t, decide(&run.id, vec![other])).await;
-    let closed = Refusal::TicketClosed { run_id: run.id, tool_call_id: call("call") };
+    let closed = Refusal::TicketClosed { run_id: run.id.clone(), tool_call_id: call("call") };
     assert_eq!(refusal, closed);
 }
 
@@ -161,6 +161,6 @@ pub async fn too_late(world: World) {
     let run = world.waiting_for_permission(&t, "call").await;
     world.submit(&t, said(Mode::Interrupt, "never mind")).await;
     let refusal = world.refused(&t, decide(&run.id, vec![resume("call")])).await;
-    let closed = Refusal::TicketClosed { run_id: run.id, tool_call_id: call("call") };
+    let closed = Refusal::TicketClosed { run_id: run.id.clone(), tool_call_id: call("call") };
     assert_eq!(refusal, closed);
 }

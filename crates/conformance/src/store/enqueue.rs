@@ -110,7 +110,11 @@ pub async fn refuses_a_run_that_can_not_be_delivered(world: World) {
     let refusal = world.refused(&t, enqueue(delivery("r"))).await;
     assert_eq!(
         refusal,
-        Refusal::IllegalRun { run_id: dispatch.run_id, state: RunState::Done, command: "enqueue" }
+        Refusal::IllegalRun {
+            run_id: dispatch.run_id.clone(),
+            state: RunState::Done,
+            command: "enqueue"
+        }
     );
 }
 

@@ -101,7 +101,7 @@ pub async fn release_leaves_a_wait(world: World) {
     world.apply(&t, Command::Release { claim: active.claim }).await;
     let run = world.run(&active.run.id).await;
     assert_eq!(run.run_state(), RunState::Waiting);
-    assert_eq!(world.thread(&t).await.open_run_id, Some(run.id));
+    assert_eq!(world.thread(&t).await.open_run_id, Some(run.id.clone()));
     world.snapshot(&t).await;
 }
 

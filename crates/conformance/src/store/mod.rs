@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod interrupt;
 pub mod lease;
 pub mod lists;
+pub mod nodes;
 pub mod ops;
 pub mod ordering;
 pub mod pending;

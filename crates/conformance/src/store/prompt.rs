@@ -34,7 +34,7 @@ pub async fn without_what_was_rolled_back(world: World) {
     let active = world.started(&t).await;
     world.settle(&t, &active.claim, Outcome::Ack(RunResult::cancelled())).await;
     let rollback =
-        Submit { stopped_run_id: Some(active.run.id), ..said(Mode::Rollback, "instead") };
+        Submit { stopped_run_id: Some(active.run.id.clone()), ..said(Mode::Rollback, "instead") };
     let submitted = world.submit(&t, rollback).await;
     world.start(&t).await;
     assert_eq!(prompt(&world, &t, &submitted.run_id).await, ["instead"]);

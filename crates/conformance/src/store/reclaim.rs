@@ -1,5 +1,6 @@
 //! `reclaim`: claims are taken from nodes that let their lease expire, or that are dead.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_core::command::{CancelTarget, Command, Enqueue, Reply, Step, Suspend};
@@ -10,7 +11,7 @@ use postroom_core::run::{RunState, Termination, WaitReason};
 
 use crate::world::{LEASE, World, commit, delivery, thread, ticket};
 
-async fn expired(world: &World) -> Vec<Dispatch> {
+async fn expired(world: &World) -> Vec<Arc<Dispatch>> {
     let reclaimed = world.store.reclaim(ReclaimScope::Expired, Duration::ZERO, 100).await;
     reclaimed.expect("a sweep").dispatches
 }

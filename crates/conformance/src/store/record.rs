@@ -17,12 +17,12 @@ pub async fn start_begins_clean(world: World) {
     for _ in 0..2 {
         let instance_id = InstanceId::from(world.ids.new_uuid());
         world.apply(&t, Command::RecordStart { claim: claim.clone(), instance_id }).await;
-        let attempt = world.dispatch(dispatch.id).await.attempt;
+        let attempt = world.dispatch(dispatch.id).await.attempt.clone();
         assert_eq!(attempt, Some(Attempt::started(instance_id)));
         let result = RunResult::natural_end(Some("done".to_owned()));
         world.apply(&t, Command::RecordResult { claim: claim.clone(), result }).await;
     }
-    let attempt = world.dispatch(dispatch.id).await.attempt.expect("an attempt");
+    let attempt = world.dispatch(dispatch.id).await.attempt.clone().expect("an attempt");
     assert_eq!(attempt.run_status, AttemptStatus::Done);
     assert_eq!(attempt.termination, Some(Termination::NaturalEnd));
     assert_eq!(attempt.run_response.as_deref(), Some("done"));

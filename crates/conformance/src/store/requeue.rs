@@ -1,5 +1,7 @@
 //! `requeue`: an operator gives a dead letter's run a fresh budget.
 
+use std::sync::Arc;
+
 use postroom_core::command::{Command, Outcome, Reply, RunResult};
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use postroom_core::error::Refusal;
@@ -9,7 +11,7 @@ use postroom_core::run::RunState;
 
 use crate::world::{World, thread};
 
-async fn dead_letter(world: &World, t: &ThreadId) -> Dispatch {
+async fn dead_letter(world: &World, t: &ThreadId) -> Arc<Dispatch> {
     let active = world.started(t).await;
     let outcome = Outcome::DeadLetter { code: "broken".to_owned(), error: "broken".to_owned() };
     world.settle(t, &active.claim, outcome).await.dispatch
@@ -30,14 +32,14 @@ pub async fn makes_a_new_dispatch(world: World) {
     assert_eq!((&again.run_id, again.state()), (&dead.run_id, DispatchState::Queued));
     assert_eq!((again.attempt_count, again.max_attempts), (0, 2));
     assert_eq!((again.attempt.as_ref(), again.last_error.as_ref()), (None, None));
-    let status = world.dispatch(dead.id).await.status;
+    let status = world.dispatch(dead.id).await.status.clone();
     assert_eq!(status, DispatchStatus::DeadLetter { requeued_as: Some(again.id) });
     let run = world.run(&dead.run_id).await;
     assert_eq!((run.is_done(), &run.output, &run.error), (false, &None, &None));
     world.snapshot(&t).await;
 
     let active = world.start(&t).await;
-    assert_eq!((active.run.id, active.dispatch.id), (dead.run_id.clone(), again.id));
+    assert_eq!((active.run.id.clone(), active.dispatch.id), (dead.run_id.clone(), again.id));
     let result = RunResult::natural_end(Some("now it works".to_owned()));
     let settled = world.settle(&t, &active.claim, Outcome::Ack(result)).await;
     assert_eq!(settled.run.run_state(), RunState::Done);

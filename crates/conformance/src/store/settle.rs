@@ -133,7 +133,7 @@ pub async fn wait_for_a_time(world: World) {
     world.snapshot(&t).await;
     world.clock.advance(Duration::from_secs(20));
     let again = world.start(&t).await;
-    assert_eq!((again.run.id, again.run.attempt), (active.run.id, 2));
+    assert_eq!((again.run.id.clone(), again.run.attempt), (active.run.id.clone(), 2));
     assert_ne!(again.dispatch.id, active.dispatch.id);
 }
 

@@ -157,7 +157,7 @@ pub async fn a_waiting_run_is_continued(world: World) {
     assert_ne!(submitted.dispatch_id, Some(active.dispatch.id));
     world.snapshot(&t).await;
     let again = world.start(&t).await;
-    assert_eq!((again.run.id, again.run.attempt), (active.run.id, 2));
+    assert_eq!((again.run.id.clone(), again.run.attempt), (active.run.id.clone(), 2));
     let texts: Vec<_> = again.input.iter().map(|row| row.message.content.text()).collect();
     assert_eq!(texts, ["begin", "the answer"]);
 }

@@ -38,7 +38,7 @@ pub async fn the_last_one_resumes_the_run(world: World) {
     let queued = finish(&world, &t, &active.run.id, Some("b")).await;
     world.snapshot(&t).await;
     let again = world.start(&t).await;
-    assert_eq!((Some(again.dispatch.id), again.run.id), (queued, active.run.id));
+    assert_eq!((Some(again.dispatch.id), again.run.id.clone()), (queued, active.run.id.clone()));
 }
 
 /// One that ends before its run waits is not waited for.
@@ -80,7 +80,7 @@ pub async fn are_found(world: World) {
         let t = thread(name);
         let active = world.started(&t).await;
         world.settle(&t, &active.claim, for_tasks(&["task"])).await;
-        waiting.push(active.run.id);
+        waiting.push(active.run.id.clone());
     }
     world.waiting_for_permission(&thread("d"), "call").await;
     world.started(&thread("e")).await;

@@ -9,7 +9,7 @@ use crate::id::{DispatchId, Epoch, MessageId, RunId, ThreadId};
 use crate::message::{LogMessage, Metadata};
 use crate::run::Run;
 
-/// What a mailbox answers.
+/// What a mailbox answers. Rows in it are shared with what is written: they are not copied for it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// To commands that only do: create, patch, delete, record, release, edit, retract, reorder.
@@ -17,7 +17,7 @@ pub enum Reply {
     /// To `submit` and `deliver`.
     Submitted(Submitted),
     /// To `enqueue` and `requeue`.
-    Enqueued(Dispatch),
+    Enqueued(Arc<Dispatch>),
     /// To `claim` and `claim_dispatch`; `None` if there was nothing to claim.
     Claimed(Option<Box<Delivered>>),
     /// To `begin`.
@@ -33,9 +33,9 @@ pub enum Reply {
     /// To `interrupt`.
     Interrupted(Interrupted),
     /// To `supersede_claimed`.
-    Superseded(Dispatch),
+    Superseded(Arc<Dispatch>),
     /// To `reclaim`; `None` if the lease had not expired.
-    Reclaimed(Option<Dispatch>),
+    Reclaimed(Option<Arc<Dispatch>>),
     /// To `decide`.
     Decided(Decided),
     /// To `finish_task`: the dispatch that continues the run, if it now does.
@@ -82,7 +82,7 @@ pub struct Submitted {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivered {
     /// The dispatch, claimed.
-    pub dispatch: Dispatch,
+    pub dispatch: Arc<Dispatch>,
     /// What `begin` gave, if it was asked for in the same transaction.
     pub begun: Option<Begun>,
 }
@@ -104,9 +104,9 @@ pub struct Activation {
     /// The thread's metadata.
     pub thread_metadata: Arc<Metadata>,
     /// The run as it stands.
-    pub run: Run,
+    pub run: Arc<Run>,
     /// The delivery.
-    pub dispatch: Dispatch,
+    pub dispatch: Arc<Dispatch>,
     /// The run's input, from the log.
     pub input: Vec<LogMessage>,
 }
@@ -126,9 +126,9 @@ pub struct Committed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
     /// The dispatch as it is now.
-    pub dispatch: Dispatch,
+    pub dispatch: Arc<Dispatch>,
     /// The run as it is now.
-    pub run: Run,
+    pub run: Arc<Run>,
     /// The dispatch that undelivered steering became.
     pub follow_up: Option<DispatchId>,
     /// The thread's next dispatch, claimed.
@@ -150,7 +150,7 @@ pub struct Extended {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cancelled {
     /// A queued dispatch and its run.
-    Dispatch(Box<Dispatch>),
+    Dispatch(Arc<Dispatch>),
     /// A waiting run.
     WaitingRun(RunId),
     /// It executes on this claim; whether it was asked to stop is as the command said.
@@ -170,9 +170,9 @@ pub struct Interrupted {
     /// The new epoch.
     pub epoch: Epoch,
     /// What was queued.
-    pub superseded: Vec<Dispatch>,
+    pub superseded: Vec<Arc<Dispatch>>,
     /// What executes.
-    pub active: Option<Dispatch>,
+    pub active: Option<Arc<Dispatch>>,
 }
 
 /// The answer to `decide`.

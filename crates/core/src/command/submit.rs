@@ -100,7 +100,7 @@ impl Submit {
             max_attempts: DEFAULT_MAX_ATTEMPTS,
             delivery: Delivery::default(),
             origin: Origin::User,
-            spec: Arc::default(),
+            spec: RunSpec::plain(),
             parent_thread_id: None,
             stopped_run_id: None,
             limits: Limits::default(),

@@ -27,7 +27,7 @@ impl Work<'_> {
         id: DispatchId,
         instance_id: Option<InstanceId>,
     ) -> Result<Begun, Refusal> {
-        let dispatch = self.dispatch(id)?.clone();
+        let dispatch = self.dispatch(id)?;
         let run = self.run(&dispatch.run_id)?;
         if run.is_done() {
             self.move_dispatch(id, DispatchStatus::Acked)?;
@@ -35,10 +35,12 @@ impl Work<'_> {
         }
         let epoch_is_over = dispatch.epoch < self.thread.epoch && !committed(Fault::OldEpochStarts);
         if epoch_is_over || run.stop_requested {
+            let dispatch = dispatch.clone();
             self.supersede(&dispatch)?;
             self.follow_up(&dispatch.agent_id, Some(&dispatch))?;
             return Ok(Begun::NotStarted);
         }
+        let run_id = run.id.clone();
         let before = run.run_state();
         let inherited = if before == RunState::Created && run.state.is_none() {
             let ended = self.thread.ended_run_id.as_ref();
@@ -47,25 +49,24 @@ impl Work<'_> {
             None
         };
         if before == RunState::Created {
-            let kept_back = self.take_targeted(&dispatch.run_id);
-            self.append_input(&dispatch.run_id, kept_back)?;
+            let kept_back = self.take_targeted(&run_id);
+            self.append_input(&run_id, kept_back)?;
         }
 
         let now = self.now;
-        let run = self.run_mut(&dispatch.run_id)?;
+        let run = self.run_mut(&run_id)?;
         run.status = RunStatus::Running;
         run.attempt += 1;
         run.started_at.get_or_insert(now);
         if inherited.is_some() {
             run.state = inherited;
         }
-        let run_id = run.id.clone();
         let instance_id = instance_id.unwrap_or_else(|| self.ids.new_uuid().into());
         let row = self.dispatch_mut(id)?;
         row.attempt = Some(Attempt::started(instance_id));
         let attempt = row.attempt_count + 1;
         self.thread.active_run_id = Some(run_id.clone());
-        self.thread.open_run_id.get_or_insert(run_id.clone());
+        self.thread.open_run_id.get_or_insert_with(|| run_id.clone());
         if before == RunState::Waiting {
             self.event(Some(&run_id), EventBody::RunResumed { dispatch_id: id });
         }
@@ -73,7 +74,7 @@ impl Work<'_> {
         Ok(Begun::Started(Box::new(self.activation(id)?)))
     }
 
-    fn activation(&self, id: DispatchId) -> Result<Activation, Refusal> {
+    fn activation(&mut self, id: DispatchId) -> Result<Activation, Refusal> {
         let dispatch = self.dispatch(id)?.clone();
         let run = self.run(&dispatch.run_id)?.clone();
         let claim = dispatch.claim().cloned().ok_or(Refusal::IllegalDispatch {
@@ -81,7 +82,7 @@ impl Work<'_> {
             state: dispatch.state(),
             command: self.command,
         })?;
-        let input = self.input_of(&run);
+        let input = self.take_input(&run);
         let thread_metadata = self.thread.metadata.clone();
         Ok(Activation { claim, thread_metadata, run, dispatch, input })
     }

@@ -20,7 +20,8 @@ impl Work<'_> {
             CancelTarget::Run(run_id) => self.cancel_run(run_id, stop_executing),
             CancelTarget::Thread => {
                 let open = self.thread.open_run_id.clone();
-                if let Some(id) = self.claimed().or_else(|| self.head()).map(|d| d.id) {
+                let delivery = self.claimed().map(|d| d.id).or_else(|| Some(self.head()?.id));
+                if let Some(id) = delivery {
                     self.cancel_delivery(id, stop_executing)
                 } else if let Some(run_id) = open {
                     self.cancel_run(&run_id, stop_executing)
@@ -66,8 +67,7 @@ impl Work<'_> {
                 self.move_dispatch(id, DispatchStatus::Cancelled)?;
                 self.finish_run(&dispatch.run_id, &RunResult::cancelled())?;
                 self.follow_up(&dispatch.agent_id, Some(&dispatch))?;
-                let row = self.dispatch(id)?.clone();
-                Ok(Reply::Cancelled(Cancelled::Dispatch(Box::new(row))))
+                Ok(Reply::Cancelled(Cancelled::Dispatch(self.dispatch(id)?.clone())))
             }
             (DispatchState::Claimed, Some(claim)) => {
                 if stop_executing {

@@ -51,7 +51,7 @@ pub enum PendingWrite {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
     /// The thread's row.
-    pub thread: Option<Write<Thread>>,
+    pub thread: Option<Write<Arc<Thread>>>,
     /// Runs.
     pub runs: Vec<Write<Arc<Run>>>,
     /// Dispatches.

@@ -4,7 +4,6 @@ use crate::command::{Committed, Reply, Step, Suspend, Take};
 use crate::dispatch::{AttemptStatus, Claim, Dispatch, DispatchStatus};
 use crate::error::Refusal;
 use crate::event::EventBody;
-use crate::message::LogMessage;
 use crate::run::{RunState, RunStatus};
 use crate::ticket::Ticket;
 
@@ -26,7 +25,8 @@ impl Work<'_> {
         let suspend = step.suspend.take();
         let resume = step.resume;
         let take = step.take;
-        let written = self.write_step(&dispatch, step)?;
+        self.write_step(&dispatch, step)?;
+        let written = self.appended().to_vec();
         let occasion = match take {
             Take::Nothing => None,
             Take::NextStep => Some(Occasion::NextStep(&dispatch.run_id)),
@@ -35,7 +35,7 @@ impl Work<'_> {
         let taken = match occasion {
             Some(occasion) => {
                 let messages = self.take(occasion);
-                self.append(&dispatch.run_id, messages)
+                self.append(&dispatch.run_id, messages).to_vec()
             }
             None => Vec::new(),
         };
@@ -58,16 +58,12 @@ impl Work<'_> {
     }
 
     /// Writes what the run has done; a message that the log has already is not written again.
-    pub(super) fn write_step(
-        &mut self,
-        dispatch: &Dispatch,
-        step: Step,
-    ) -> Result<Vec<LogMessage>, Refusal> {
+    pub(super) fn write_step(&mut self, dispatch: &Dispatch, step: Step) -> Result<(), Refusal> {
         for body in step.events {
             self.event(Some(&dispatch.run_id), body);
         }
         let messages = self.fresh(step.messages);
-        let written = self.append(&dispatch.run_id, messages);
+        self.append(&dispatch.run_id, messages);
         let changes_run = step.state.is_some()
             || step.agent_version.is_some()
             || step.steps > 0
@@ -84,7 +80,7 @@ impl Work<'_> {
                 run.agent_version = step.agent_version;
             }
         }
-        Ok(written)
+        Ok(())
     }
 
     /// The run waits in memory: its claim is held, under a long lease.

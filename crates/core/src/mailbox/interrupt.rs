@@ -1,5 +1,7 @@
 //! Interrupting: a new epoch, and all that is queued is superseded.
 
+use std::sync::Arc;
+
 use crate::command::{Interrupted, Reply, RunResult};
 use crate::dispatch::{Claim, Dispatch, DispatchState, DispatchStatus};
 use crate::error::Refusal;
@@ -26,7 +28,7 @@ impl Work<'_> {
     /// Begins a new epoch. Every queued dispatch is of an older one, so the whole queue must be
     /// loaded here. It is a change per row, not one statement that the store would have to
     /// understand: each row was paid for when it was queued, and each run's end is an event.
-    pub(super) fn new_epoch(&mut self) -> Result<Vec<Dispatch>, Refusal> {
+    pub(super) fn new_epoch(&mut self) -> Result<Vec<Arc<Dispatch>>, Refusal> {
         self.thread.epoch = self.thread.epoch.next();
         let mut queued: Vec<_> = self
             .dispatches

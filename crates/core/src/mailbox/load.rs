@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 
 use super::Mailbox;
 use super::rows::Rows;
+use super::tracked::Tracked;
 
 /// How much of the queue's front is loaded. Readiness must be known afterwards: a command that claims
 /// leaves a busy thread, whatever is queued; any other takes at most one dispatch out of the queue
@@ -34,8 +35,8 @@ impl Mailbox {
             mailbox: Self {
                 thread_id: thread_id.clone(),
                 thread,
-                dispatches: Vec::new(),
-                runs: Vec::new(),
+                dispatches: Tracked::new(),
+                runs: Tracked::new(),
                 pending: Vec::new(),
                 log: Vec::new(),
                 known: Vec::new(),
@@ -343,26 +344,18 @@ impl<R: Rows> Loader<'_, R> {
     fn front(&mut self) -> Result<(), R::Error> {
         if self.mailbox.thread.as_ref().is_some_and(|thread| thread.queued > 0) {
             let due = self.rows.due(&self.mailbox.thread_id, FRONT)?;
-            due.into_iter().for_each(|dispatch| self.keep(dispatch));
+            due.into_iter().for_each(|dispatch| self.mailbox.dispatches.load(dispatch));
             let delayed = self.rows.delayed(&self.mailbox.thread_id, self.now, FRONT)?;
-            delayed.into_iter().for_each(|dispatch| self.keep(dispatch));
+            delayed.into_iter().for_each(|dispatch| self.mailbox.dispatches.load(dispatch));
         }
         Ok(())
     }
 
     fn whole_queue(&mut self) -> Result<(), R::Error> {
         if self.mailbox.thread.as_ref().is_some_and(|thread| thread.queued > 0) {
-            let named: Vec<DispatchId> = self.mailbox.dispatches.iter().map(|d| d.id).collect();
-            let known: Vec<RunId> = self.mailbox.runs.iter().map(|run| run.id.clone()).collect();
             for dispatch in self.rows.queued(&self.mailbox.thread_id)? {
-                if !known.contains(&dispatch.run_id)
-                    && let Some(run) = self.rows.run(&dispatch.run_id)?
-                {
-                    self.mailbox.runs.push(run);
-                }
-                if !named.contains(&dispatch.id) {
-                    self.mailbox.dispatches.push(dispatch);
-                }
+                self.run(&dispatch.run_id)?;
+                self.mailbox.dispatches.load(dispatch);
             }
         }
         Ok(())
@@ -424,7 +417,7 @@ impl<R: Rows> Loader<'_, R> {
         if self.find_run(id).is_none()
             && let Some(run) = self.rows.run(id)?
         {
-            self.mailbox.runs.push(run);
+            self.mailbox.runs.load(run);
         }
         Ok(())
     }
@@ -438,22 +431,16 @@ impl<R: Rows> Loader<'_, R> {
         if self.find(id).is_none()
             && let Some(dispatch) = self.rows.dispatch(id)?
         {
-            self.mailbox.dispatches.push(dispatch);
+            self.mailbox.dispatches.load(dispatch);
         }
         Ok(())
     }
 
-    fn keep(&mut self, dispatch: Arc<Dispatch>) {
-        if self.find(dispatch.id).is_none() {
-            self.mailbox.dispatches.push(dispatch);
-        }
-    }
-
     fn find(&self, id: DispatchId) -> Option<&Dispatch> {
-        self.mailbox.dispatches.iter().find(|dispatch| dispatch.id == id).map(|found| &**found)
+        self.mailbox.dispatches.get(&id).map(Arc::as_ref)
     }
 
     fn find_run(&self, id: &RunId) -> Option<&Run> {
-        self.mailbox.runs.iter().find(|run| run.id == *id).map(|found| &**found)
+        self.mailbox.runs.get(id).map(Arc::as_ref)
     }
 }

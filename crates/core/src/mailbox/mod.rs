@@ -40,6 +40,7 @@ use crate::ports::Ids;
 use crate::run::Run;
 use crate::thread::Thread;
 use crate::time::Timestamp;
+use tracked::Tracked;
 use work::Work;
 
 /// One thread's view: the rows that a command touches.
@@ -48,9 +49,9 @@ pub struct Mailbox {
     thread_id: ThreadId,
     thread: Option<Arc<Thread>>,
     /// The claimed dispatch, the front of the queue (or all of it), and those the command names.
-    dispatches: Vec<Arc<Dispatch>>,
+    dispatches: Tracked<Dispatch>,
     /// The runs of those dispatches that the command may change, and those it names.
-    runs: Vec<Arc<Run>>,
+    runs: Tracked<Run>,
     pending: Vec<Pending>,
     /// The inputs of runs that may begin.
     log: Vec<LogMessage>,

@@ -1,5 +1,7 @@
 //! The queue: what waits in it, what is first, and when the thread could start it.
 
+use std::sync::Arc;
+
 use crate::command::{Enqueue, Reply};
 use crate::dispatch::{Dispatch, DispatchState, DispatchStatus, Priority};
 use crate::error::Refusal;
@@ -44,7 +46,7 @@ impl Work<'_> {
         }
     }
 
-    fn queued(&self) -> impl Iterator<Item = &Dispatch> {
+    fn queued(&self) -> impl Iterator<Item = &Arc<Dispatch>> {
         let thread_id = &self.thread.id;
         self.dispatches.iter().filter(move |dispatch| {
             dispatch.state() == DispatchState::Queued && dispatch.thread_id == *thread_id
@@ -52,7 +54,7 @@ impl Work<'_> {
     }
 
     /// The dispatch that starts next.
-    pub(super) fn head(&self) -> Option<&Dispatch> {
+    pub(super) fn head(&self) -> Option<&Arc<Dispatch>> {
         self.queued()
             .filter(|dispatch| dispatch.status == DispatchStatus::Queued { due: true })
             .min_by_key(|dispatch| (dispatch.queue_key(), dispatch.id))
@@ -124,7 +126,8 @@ impl Work<'_> {
     /// The run's dispatch that is queued or claimed, if one is.
     pub(super) fn unfinished_dispatch(&self, run_id: &RunId) -> Option<&Dispatch> {
         let id = self.runs.get(run_id)?.dispatch_id?;
-        self.dispatches.get(&id).filter(|dispatch| !dispatch.state().is_terminal())
+        let dispatch = self.dispatches.get(&id)?;
+        (!dispatch.state().is_terminal()).then_some(dispatch)
     }
 
     /// Queues a run that goes on: its queued dispatch is brought forward, or a new one is made.

@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::{AgentId, DispatchId, RunId};
 use crate::message::Message;
-use crate::run::{Origin, Run, RunState, RunStatus, Termination, Usage};
+use crate::run::{Origin, Run, RunSpec, RunState, RunStatus, Termination, Usage};
 use crate::sabotage::{Fault, committed};
 use crate::ticket::TicketState;
 
@@ -37,7 +37,7 @@ impl Work<'_> {
             origin,
             parent_run_id: None,
             input: Vec::new(),
-            spec: Arc::default(),
+            spec: RunSpec::plain(),
             status: RunStatus::Created,
             dispatch_id: None,
             tickets: Vec::new(),

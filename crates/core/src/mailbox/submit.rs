@@ -109,7 +109,7 @@ impl Work<'_> {
             return Ok(());
         }
         let mut ended: Vec<RunId> =
-            self.new_epoch()?.into_iter().map(|dispatch| dispatch.run_id).collect();
+            self.new_epoch()?.iter().map(|dispatch| dispatch.run_id.clone()).collect();
         if let Some(open) = self.thread.open_run_id.clone() {
             self.finish_run(&open, &RunResult::cancelled())?;
             ended.push(open);

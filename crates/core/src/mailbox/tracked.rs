@@ -1,6 +1,7 @@
 //! Rows that were loaded, and what became of them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use crate::run::Run;
 use super::changes::Write;
 
 /// A row with a key.
-pub(super) trait Row: Clone {
-    type Key: Clone + Eq + Hash;
+pub(super) trait Row: Clone + fmt::Debug {
+    type Key: Clone + Eq + Hash + fmt::Debug;
     fn key(&self) -> &Self::Key;
 }
 
@@ -30,7 +31,7 @@ impl Row for Dispatch {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Kept,
     Updated,
@@ -41,6 +42,7 @@ enum Fate {
 const FEW: usize = 16;
 
 /// Rows by their key. Most commands touch a few; an interrupt may touch thousands.
+#[derive(Debug)]
 pub(super) struct Tracked<T: Row> {
     rows: Vec<(Arc<T>, Fate)>,
     /// Where each row is, kept only where there are many.
@@ -48,16 +50,19 @@ pub(super) struct Tracked<T: Row> {
 }
 
 impl<T: Row> Tracked<T> {
-    pub(super) fn loaded(rows: Vec<Arc<T>>) -> Self {
-        let mut tracked = Self {
-            rows: rows.into_iter().map(|row| (row, Fate::Kept)).collect(),
-            places: HashMap::new(),
-        };
-        tracked.note_places();
-        tracked
+    pub(super) fn new() -> Self {
+        Self { rows: Vec::new(), places: HashMap::new() }
     }
 
-    fn note_places(&mut self) {
+    /// Takes a row that was loaded, unless it is here already.
+    pub(super) fn load(&mut self, row: Arc<T>) {
+        if self.place(row.key()).is_none() {
+            self.push(row, Fate::Kept);
+        }
+    }
+
+    fn push(&mut self, row: Arc<T>, fate: Fate) {
+        self.rows.push((row, fate));
         if self.rows.len() > FEW {
             for (place, (row, _)) in self.rows.iter().enumerate().skip(self.places.len()) {
                 self.places.insert(row.key().clone(), place);
@@ -73,20 +78,16 @@ impl<T: Row> Tracked<T> {
         }
     }
 
-    pub(super) fn get(&self, key: &T::Key) -> Option<&T> {
-        self.place(key).map(|place| &*self.rows[place].0)
+    pub(super) fn get(&self, key: &T::Key) -> Option<&Arc<T>> {
+        self.place(key).map(|place| &self.rows[place].0)
     }
 
-    /// The row, to be kept while it may be changed.
-    pub(super) fn shared(&self, key: &T::Key) -> Option<Arc<T>> {
-        self.place(key).map(|place| self.rows[place].0.clone())
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.rows.iter().map(|(row, _)| row)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.rows.iter().map(|(row, _)| &**row)
-    }
-
-    /// The row, to be changed.
+    /// The row, to be changed. It is copied the first time, and again if somebody keeps the copy:
+    /// keep what you need of a row, not the row, while you change it.
     pub(super) fn edit(&mut self, key: &T::Key) -> Option<&mut T> {
         let (row, fate) = self.place(key).map(|place| &mut self.rows[place])?;
         if *fate == Fate::Kept {
@@ -96,8 +97,7 @@ impl<T: Row> Tracked<T> {
     }
 
     pub(super) fn insert(&mut self, row: T) {
-        self.rows.push((Arc::new(row), Fate::Inserted));
-        self.note_places();
+        self.push(Arc::new(row), Fate::Inserted);
     }
 
     pub(super) fn into_writes(self) -> Vec<Write<Arc<T>>> {

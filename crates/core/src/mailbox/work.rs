@@ -64,8 +64,8 @@ impl<'a> Work<'a> {
             ids,
             thread,
             thread_before: mailbox.thread,
-            dispatches: Tracked::loaded(mailbox.dispatches),
-            runs: Tracked::loaded(mailbox.runs),
+            dispatches: mailbox.dispatches,
+            runs: mailbox.runs,
             pending: mailbox.pending,
             log: mailbox.log,
             known: mailbox.known,
@@ -98,12 +98,13 @@ impl<'a> Work<'a> {
     pub(super) fn fence(&self, claim: &Claim) -> Result<Arc<Dispatch>, Refusal> {
         self.thread
             .claimed_dispatch_id
-            .and_then(|id| self.dispatches.shared(&id))
+            .and_then(|id| self.dispatches.get(&id))
             .filter(|dispatch| dispatch.claim() == Some(claim) || committed(Fault::NoFence))
+            .cloned()
             .ok_or_else(|| Refusal::StaleClaim { claim: claim.clone(), command: self.command })
     }
 
-    pub(super) fn claimed(&self) -> Option<&Dispatch> {
+    pub(super) fn claimed(&self) -> Option<&Arc<Dispatch>> {
         self.thread.claimed_dispatch_id.and_then(|id| self.dispatches.get(&id))
     }
 
@@ -112,7 +113,7 @@ impl<'a> Work<'a> {
     }
 
     /// A run of this thread.
-    pub(super) fn run(&self, id: &RunId) -> Result<&Run, Refusal> {
+    pub(super) fn run(&self, id: &RunId) -> Result<&Arc<Run>, Refusal> {
         self.runs
             .get(id)
             .filter(|run| run.thread_id == self.thread.id)
@@ -128,7 +129,7 @@ impl<'a> Work<'a> {
     }
 
     /// A dispatch of this thread.
-    pub(super) fn dispatch(&self, id: DispatchId) -> Result<&Dispatch, Refusal> {
+    pub(super) fn dispatch(&self, id: DispatchId) -> Result<&Arc<Dispatch>, Refusal> {
         self.dispatches
             .get(&id)
             .filter(|dispatch| dispatch.thread_id == self.thread.id)
@@ -139,7 +140,8 @@ impl<'a> Work<'a> {
         let now = self.now;
         let dispatch =
             self.dispatches.edit(&id).ok_or(Refusal::UnknownDispatch { dispatch_id: id })?;
-        dispatch.updated_at = now;
+        // A clock that goes back makes nothing older than it is.
+        dispatch.updated_at = now.max(dispatch.created_at);
         Ok(dispatch)
     }
 
@@ -212,13 +214,9 @@ impl<'a> Work<'a> {
         fresh
     }
 
-    /// Appends messages to the log as the run's.
-    pub(super) fn append(
-        &mut self,
-        run_id: &RunId,
-        messages: Vec<Arc<Message>>,
-    ) -> Vec<LogMessage> {
-        let mut appended = Vec::with_capacity(messages.len());
+    /// Appends messages to the log as the run's, and gives the rows.
+    pub(super) fn append(&mut self, run_id: &RunId, messages: Vec<Arc<Message>>) -> &[LogMessage] {
+        let before = self.messages.len();
         for message in messages {
             self.thread.message_seq += 1;
             let seq = self.thread.message_seq;
@@ -231,10 +229,14 @@ impl<'a> Work<'a> {
                 },
             );
             let row = LogMessage { seq, run_id: run_id.clone(), created_at: self.now, message };
-            self.messages.push(row.clone());
-            appended.push(row);
+            self.messages.push(row);
         }
-        appended
+        &self.messages[before..]
+    }
+
+    /// What this command has appended to the log.
+    pub(super) fn appended(&self) -> &[LogMessage] {
+        &self.messages
     }
 
     /// Appends messages to the log as the run's input.
@@ -251,22 +253,23 @@ impl<'a> Work<'a> {
         let run = self.run_mut(run_id)?;
         match run.input.last_mut() {
             Some(before) if before.last + 1 == range.first => before.last = range.last,
-            _ => run.input.push(range),
+            _ => {
+                // Nearly every run has one range, and as long as the thread lives.
+                run.input.reserve_exact(1);
+                run.input.push(range);
+            }
         }
         Ok(())
     }
 
-    /// The run's input, loaded or appended by this command.
-    pub(super) fn input_of(&self, run: &Run) -> Vec<LogMessage> {
-        let mut input: Vec<LogMessage> = self
-            .log
-            .iter()
-            .chain(&self.messages)
-            .filter(|row| {
-                run.input.iter().any(|range| (range.first..=range.last).contains(&row.seq))
-            })
-            .cloned()
-            .collect();
+    /// The run's input, loaded or appended by this command. A command begins one run at most, so
+    /// what was loaded is handed over.
+    pub(super) fn take_input(&mut self, run: &Run) -> Vec<LogMessage> {
+        let mut input = std::mem::take(&mut self.log);
+        input.extend_from_slice(&self.messages);
+        input.retain(|row| {
+            run.input.iter().any(|range| (range.first..=range.last).contains(&row.seq))
+        });
         input.sort_by_key(|row| row.seq);
         input.dedup_by_key(|row| row.seq);
         input
@@ -317,9 +320,9 @@ impl<'a> Work<'a> {
             Some(before) if **before == self.thread => None,
             Some(_) => {
                 self.thread.updated_at = self.now;
-                Some(Write::Update(self.thread))
+                Some(Write::Update(Arc::new(self.thread)))
             }
-            None => self.create_thread.then_some(Write::Insert(self.thread)),
+            None => self.create_thread.then(|| Write::Insert(Arc::new(self.thread))),
         };
         let changes = Changes {
             thread,

@@ -13,7 +13,7 @@ pub trait LiveHandler: Send + Sync + 'static {
     fn take(&self, command: LiveCommand) -> bool;
 }
 
-/// Keeps a handler subscribed until it is dropped.
+/// Keeps a handler subscribed, for live commands or to the feed, until it is dropped.
 pub struct Subscription(Option<Box<dyn FnOnce() + Send>>);
 
 impl Subscription {

@@ -2,6 +2,7 @@
 
 mod clock;
 mod executor;
+mod feed;
 mod live;
 mod signals;
 mod spawn;
@@ -9,6 +10,7 @@ mod store;
 
 pub use clock::{Clock, IdSource, Ids};
 pub use executor::{Cancel, CancelReason, ContextError, Executor, RunContext, RunOutcome};
+pub use feed::{EventFeed, FeedHandler, FeedHint};
 pub use live::{LiveControl, LiveHandler, Subscription};
 pub use signals::{PulledSignal, SignalError, SignalReceipt, Signals};
 pub use spawn::Spawner;

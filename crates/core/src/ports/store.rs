@@ -1,5 +1,6 @@
 //! Stores: they load, let the core decide, and save.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,8 +9,9 @@ use crate::command::{ClaimRequest, Delivered, Envelope, Reply};
 use crate::dispatch::{Dispatch, DispatchState};
 use crate::error::StoreError;
 use crate::event::SharedEvent;
-use crate::id::{AgentId, DispatchId, RunId, ThreadId};
+use crate::id::{AgentId, DispatchId, NodeId, RunId, ThreadId};
 use crate::message::LogMessage;
+use crate::node::{Heartbeat, NodeRecord};
 use crate::pending::Pending;
 use crate::run::{Run, RunState};
 use crate::thread::Thread;
@@ -48,7 +50,7 @@ pub enum ReclaimScope {
 #[derive(Debug, Clone, Default)]
 pub struct Reclaimed {
     /// The dispatches as they are now.
-    pub dispatches: Vec<Dispatch>,
+    pub dispatches: Vec<Arc<Dispatch>>,
     /// What happened.
     pub events: Vec<SharedEvent>,
 }
@@ -228,4 +230,18 @@ pub trait MailboxStore: Send + Sync + 'static {
 
     /// How many dispatches are in each state.
     async fn depth(&self) -> Result<DepthByState, StoreError>;
+
+    /// Puts a node in the list of nodes, or what it says now in the place of what it said before:
+    /// seen at the store's time, started when it first said. One that was forgotten is there again.
+    /// Need not survive the store's own restart, nor wait for a disk: it is said again soon.
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError>;
+
+    /// The list of nodes, by id: all that said something and were not forgotten since, the dead too.
+    async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError>;
+
+    /// Takes a node that ends off the list. One that is not there is no error.
+    async fn forget_node(&self, id: &NodeId) -> Result<(), StoreError>;
+
+    /// Takes the nodes off the list that were last seen before `unseen_since`; says how many.
+    async fn forget_nodes(&self, unseen_since: Timestamp) -> Result<u64, StoreError>;
 }

@@ -71,14 +71,10 @@ impl Tables {
             self.recount();
             return;
         }
-        match changes.thread {
-            Some(Write::Insert(thread)) => {
-                assert!(self.threads.insert(thread.id.clone(), thread).is_none(), "new thread");
-            }
-            Some(Write::Update(thread)) => {
-                assert!(self.threads.insert(thread.id.clone(), thread).is_some(), "old thread");
-            }
-            None => {}
+        if let Some(write) = changes.thread {
+            let new = matches!(write, Write::Insert(_));
+            let thread = Thread::clone(write.row());
+            assert_eq!(self.threads.insert(thread.id.clone(), thread).is_none(), new);
         }
         for write in changes.runs {
             let new = matches!(write, Write::Insert(_));

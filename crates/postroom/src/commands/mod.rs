@@ -6,6 +6,7 @@ pub mod dead_letters;
 pub mod dispatches;
 mod list;
 pub mod migrate;
+pub mod nodes;
 pub mod runs;
 pub mod send;
 pub mod serve;

@@ -43,7 +43,9 @@ fn every_setting() -> String {
         }
         _ => line.to_owned(),
     };
-    DEFAULT_TOML.lines().map(uncommented).collect::<Vec<_>>().join("\n")
+    let examples = DEFAULT_TOML.lines().map(uncommented).collect::<Vec<_>>().join("\n");
+    // Where nodes share a store, as the example of NATS wants it.
+    examples.replace("\"sqlite://postroom.db\"", "\"postgres://u@h/d\"")
 }
 
 fn value() -> impl Strategy<Value = String> {

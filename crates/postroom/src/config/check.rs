@@ -9,12 +9,7 @@ impl Loaded {
         self.store_url()?;
         self.check_listen()?;
         self.check_numbers()?;
-        if self.config.signals.nats_url.is_some() {
-            return Err(self.invalid(
-                "signals.nats_url",
-                "NATS is not in this version: take it out; one node needs no signals from outside",
-            ));
-        }
+        self.check_signals()?;
         if let Some(name) = self.config.mcp.keys().next() {
             return Err(self.invalid(
                 &format!("mcp.{name}"),
@@ -35,12 +30,19 @@ impl Loaded {
             return Ok(StoreUrl::Memory);
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return fail(
-                "PostgreSQL comes with a later version: use sqlite://PATH, or memory: to try out",
-            );
+            return match url.parse::<tokio_postgres::Config>() {
+                Ok(_) => Ok(StoreUrl::Postgres(url.to_owned())),
+                Err(error) => {
+                    let said = postroom_stores::postgres::said(&error);
+                    fail(&format!("{said}: write postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
+                }
+            };
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
-            return fail("write sqlite://PATH (such as sqlite://postroom.db) or memory:");
+            return fail(
+                "write sqlite://PATH (such as sqlite://postroom.db), postgres://USER@HOST/DATABASE, \
+                 or memory:",
+            );
         };
         let path = path.strip_prefix("//").unwrap_or(path);
         if path == ":memory:" {
@@ -53,6 +55,21 @@ impl Loaded {
             return fail("the file is missing: write sqlite://PATH, such as sqlite://postroom.db");
         }
         Ok(StoreUrl::Sqlite(PathBuf::from(path)))
+    }
+
+    fn check_signals(&self) -> Result<(), Invalid> {
+        let Some(url) = &self.config.signals.nats_url else { return Ok(()) };
+        let fail = |problem: &str| Err(self.invalid("signals.nats_url", problem));
+        if !matches!(self.store_url()?, StoreUrl::Postgres(_)) {
+            return fail(
+                "NATS carries what several nodes tell each other, and they share a PostgreSQL \
+                 store: set store.url to one, or take this out",
+            );
+        }
+        if !(url.starts_with("nats://") || url.starts_with("tls://")) {
+            return fail("write nats://HOST:PORT, or tls://HOST:PORT");
+        }
+        Ok(())
     }
 
     fn check_listen(&self) -> Result<(), Invalid> {

@@ -69,13 +69,24 @@ impl Default for Server {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// `sqlite://PATH` or `memory:`.
+    /// `sqlite://PATH`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or `memory:`.
     pub url: String,
+    /// PostgreSQL: the schema that the tables are in; made if it is not there.
+    pub schema: String,
+    /// PostgreSQL: how many connections this node takes at most, but for two that listen.
+    pub connections: usize,
+    /// PostgreSQL: whether statements are prepared; not behind a `PgBouncer` older than 1.21.
+    pub prepared_statements: bool,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite://postroom.db".to_owned() }
+        Self {
+            url: "sqlite://postroom.db".to_owned(),
+            schema: "postroom".to_owned(),
+            connections: 12,
+            prepared_statements: true,
+        }
     }
 }
 
@@ -83,7 +94,7 @@ impl Default for Store {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signals {
-    /// Not in this version: read so that the error can say so.
+    /// With a PostgreSQL store: carries what nodes tell each other, so that PostgreSQL need not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nats_url: Option<String>,
 }
@@ -95,6 +106,8 @@ pub enum StoreUrl {
     Memory,
     /// In this file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database, for any number of nodes.
+    Postgres(String),
 }
 
 /// The flags that stand over everything else.
@@ -103,7 +116,7 @@ pub struct Flags {
     /// The configuration file [default: ./postroom.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where mailboxes are kept: `sqlite://PATH` or `memory:` [default: postroom.db in this directory]
+    /// Where mailboxes are kept: `sqlite://PATH`, `postgres://…` or `memory:` [default: postroom.db in this directory]
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// Any setting by its name, such as `limits.drain_ms=1000`; may be repeated

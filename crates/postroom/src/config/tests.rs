@@ -134,19 +134,14 @@ fn every_error_names_its_place() {
             "p.toml:2: server.listen: `8321` is not HOST:PORT",
         ),
         ("[store]\nurl = \"mysql://x\"\n", &[], &[], "p.toml:2: store.url: write sqlite://PATH"),
-        (
-            "[store]\nurl = \"postgres://u@h/d\"",
-            &[],
-            &[],
-            "p.toml:2: store.url: PostgreSQL comes with",
-        ),
+        ("[store]\nurl = \"postgres://u@h:port/d\"", &[], &[], "p.toml:2: store.url: invalid"),
         ("[store]\nurl = \"sqlite://\"", &[], &[], "p.toml:2: store.url: the file is missing"),
         ("[mailbox]\nlease_ms = 10\n", &[], &[], "p.toml"),
         (
             "[signals]\nnats_url = \"nats://h\"",
             &[],
             &[],
-            "p.toml:2: signals.nats_url: NATS is not in",
+            "p.toml:2: signals.nats_url: NATS carries what",
         ),
         ("[mcp.files]\ncommand = [\"x\"]\n", &[], &[], "p.toml:1: mcp.files: MCP servers are not"),
         (

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::problem::Result;
+use crate::wire::NodeView;
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/v1/system", get(system)).route("/metrics", get(metrics))
@@ -28,11 +29,14 @@ struct System {
     /// Dispatches by status.
     depth: BTreeMap<&'static str, u64>,
     active_runs: usize,
+    /// All nodes that work on the store.
+    nodes: Vec<NodeView>,
 }
 
 async fn system(State(app): State<App>) -> Result<Answer<System>> {
     let postroom = app.postroom();
     let depth = postroom.store().depth().await?;
+    let nodes = postroom.nodes().await?;
     Ok(Answer(System {
         version: env!("CARGO_PKG_VERSION"),
         node: postroom.node().clone(),
@@ -40,6 +44,7 @@ async fn system(State(app): State<App>) -> Result<Answer<System>> {
         status: postroom.readiness().to_string(),
         depth: DispatchState::ALL.iter().map(|state| (state.as_str(), depth.get(*state))).collect(),
         active_runs: postroom.active_runs(),
+        nodes: nodes.into_iter().map(NodeView::from).collect(),
     }))
 }
 

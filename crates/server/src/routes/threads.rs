@@ -1,5 +1,7 @@
 //! `/v1/threads`.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -180,9 +182,10 @@ async fn interrupt(
     Path(thread_id): Path<ThreadId>,
 ) -> Result<Answer<InterruptView>> {
     let interrupted = app.postroom().interrupt(&thread_id).await?;
+    let view = |row| DispatchView::from(Arc::unwrap_or_clone(row));
     Ok(Answer(InterruptView {
         dispatch_epoch: interrupted.epoch,
-        superseded: interrupted.superseded.into_iter().map(Into::into).collect(),
-        active_dispatch: interrupted.active.map(Into::into),
+        superseded: interrupted.superseded.into_iter().map(view).collect(),
+        active_dispatch: interrupted.active.map(view),
     }))
 }

@@ -4,6 +4,7 @@
 mod dispatch;
 mod event;
 mod message;
+mod node;
 mod run;
 mod submission;
 mod thread;
@@ -12,6 +13,7 @@ mod time;
 pub use dispatch::DispatchView;
 pub use event::EventView;
 pub use message::{ContentBody, MessageBody, MessageView, Messages, PendingView};
+pub use node::NodeView;
 pub use run::{RunView, TicketView};
 pub(crate) use submission::check_count;
 pub use submission::{DeliveryBody, MESSAGES_MAX, SubmissionBody, SubmittedView};

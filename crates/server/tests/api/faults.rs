@@ -41,7 +41,7 @@ async fn a_lost_answer_says_how_to_repeat_safely() {
 async fn a_damaged_store_is_500() {
     let house = House::open().await;
     house.store.fails(StoreError::Corrupt { reason: reason() });
-    house.get("/v1/threads/t").await.problem_saying(500, "store_corrupt", "postroom doctor");
+    house.get("/v1/threads/t").await.problem_saying(500, "store_corrupt", "restore the database");
     house.store.fails(None);
 }
 

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use postroom_core::id::{AgentId, NodeId};
 use postroom_server::{AgentInfo, Options};
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
-use postroom_signals::{LocalLive, LocalSignals};
+use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
 use postroom_stores::system::{SystemClock, SystemIds};
 use serde_json::{Value, json};
@@ -52,6 +52,7 @@ impl House {
             store: store.clone(),
             signals: Arc::new(LocalSignals::default()),
             live: Arc::new(LocalLive::default()),
+            feed: Arc::new(LocalFeed::default()),
             executor: Arc::new(Obedient),
             ids,
             spawner: Arc::new(TokioSpawner),
@@ -142,13 +143,19 @@ impl House {
 
     /// Waits until the run executes.
     pub async fn running(&self, run_id: &str) {
+        self.until(&format!("/v1/runs/{run_id}"), |run| run["status"] == "running").await;
+    }
+
+    /// Reads `path` again and again until it is as wanted.
+    pub async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..500 {
-            if self.get(&format!("/v1/runs/{run_id}")).await.ok(200)["status"] == "running" {
-                return;
+            let seen = self.get(path).await.ok(200);
+            if wanted(&seen) {
+                return seen;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        panic!("run {run_id} does not execute");
+        panic!("{path} is not as wanted");
     }
 }
 

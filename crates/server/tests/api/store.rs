@@ -3,20 +3,12 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use postroom_core::command::{ClaimRequest, Envelope};
-use postroom_core::dispatch::{Dispatch, DispatchState};
+use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
-use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
-use postroom_core::message::LogMessage;
-use postroom_core::pending::Pending;
-use postroom_core::ports::{
-    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, ReclaimScope,
-    Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
-};
-use postroom_core::run::Run;
-use postroom_core::thread::Thread;
+use postroom_core::id::NodeId;
+use postroom_core::node::Heartbeat;
+use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed, StoreCapabilities};
 use postroom_core::time::Timestamp;
 use postroom_stores::memory::MemoryStore;
 
@@ -38,47 +30,72 @@ impl FaultyStore {
     fn check(&self) -> Result<(), StoreError> {
         self.fault.lock().unwrap().clone().map_or(Ok(()), Err)
     }
+
+    #[expect(clippy::unused_async, reason = "the reads that the macro writes await it")]
+    async fn read<T>(
+        &self,
+        read: impl FnOnce(&MemoryStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.check()?;
+        read(&self.memory)
+    }
 }
 
-macro_rules! checked {
-    ($(async fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $answer:ty;)*) => {
-        #[async_trait]
-        impl MailboxStore for FaultyStore {
-            async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
-                match self.check() {
-                    Ok(()) => self.memory.apply(commands).await,
-                    Err(fault) => commands.iter().map(|_| Err(fault.clone())).collect(),
-                }
+postroom_conformance::store_in_front! {
+    impl MailboxStore for FaultyStore {
+        async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
+            match self.check() {
+                Ok(()) => self.memory.apply(commands).await,
+                Err(fault) => commands.iter().map(|_| Err(fault.clone())).collect(),
             }
-
-            fn capabilities(&self) -> StoreCapabilities {
-                self.memory.capabilities()
-            }
-
-            $(async fn $name(&self $(, $argument: $type)*) -> Result<$answer, StoreError> {
-                self.check()?;
-                self.memory.$name($($argument),*).await
-            })*
         }
-    };
-}
 
-checked! {
-    async fn claim_ready(&self, request: ClaimRequest, limit: usize) -> ClaimedReady;
-    async fn reclaim(&self, scope: ReclaimScope, retry_in: Duration, limit: usize) -> Reclaimed;
-    async fn purge_terminal(&self, state: Option<DispatchState>, older_than: Timestamp, limit: usize) -> u64;
-    async fn now(&self) -> Timestamp;
-    async fn thread(&self, id: &ThreadId) -> Option<Thread>;
-    async fn threads(&self, filter: &ThreadFilter, limit: usize, cursor: Option<&str>) -> Page<Thread>;
-    async fn run(&self, id: &RunId) -> Option<Run>;
-    async fn runs(&self, filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Page<Run>;
-    async fn runs_waiting_for_tasks(&self, after: Option<&RunId>, limit: usize) -> Vec<Run>;
-    async fn dispatch(&self, id: DispatchId) -> Option<Dispatch>;
-    async fn dispatches(&self, filter: &DispatchFilter, limit: usize, cursor: Option<&str>) -> Page<Dispatch>;
-    async fn messages(&self, thread_id: &ThreadId, after_seq: u64, limit: usize) -> Vec<LogMessage>;
-    async fn prompt(&self, thread_id: &ThreadId, run_id: &RunId) -> Vec<LogMessage>;
-    async fn events(&self, thread_id: &ThreadId, after_seq: u64, limit: usize) -> Vec<SharedEvent>;
-    async fn pending(&self, thread_id: &ThreadId) -> Vec<Pending>;
-    async fn queued_thread_ids(&self, after: Option<&ThreadId>, limit: usize) -> Vec<ThreadId>;
-    async fn depth(&self) -> DepthByState;
+        async fn claim_ready(
+            &self,
+            request: ClaimRequest,
+            limit: usize,
+        ) -> Result<ClaimedReady, StoreError> {
+            self.check()?;
+            self.memory.claim_ready(request, limit).await
+        }
+
+        async fn reclaim(
+            &self,
+            scope: ReclaimScope,
+            retry_in: Duration,
+            limit: usize,
+        ) -> Result<Reclaimed, StoreError> {
+            self.check()?;
+            self.memory.reclaim(scope, retry_in, limit).await
+        }
+
+        async fn purge_terminal(
+            &self,
+            state: Option<DispatchState>,
+            older_than: Timestamp,
+            limit: usize,
+        ) -> Result<u64, StoreError> {
+            self.check()?;
+            self.memory.purge_terminal(state, older_than, limit).await
+        }
+
+        async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {
+            self.check()?;
+            self.memory.heartbeat(beat).await
+        }
+
+        async fn forget_node(&self, id: &NodeId) -> Result<(), StoreError> {
+            self.check()?;
+            self.memory.forget_node(id).await
+        }
+
+        async fn forget_nodes(&self, unseen_since: Timestamp) -> Result<u64, StoreError> {
+            self.check()?;
+            self.memory.forget_nodes(unseen_since).await
+        }
+
+        fn capabilities(&self) -> StoreCapabilities {
+            self.memory.capabilities()
+        }
+    }
 }

@@ -16,6 +16,12 @@ async fn the_system_says_how_it_is() {
     assert_eq!(system["store"], "memory");
     assert_eq!(system["status"], "ready");
     assert_eq!(system["active_runs"], 0);
+    // Its first heartbeat may be under way.
+    let listed = house.until("/v1/system", |system| system["nodes"][0].is_object()).await;
+    let node = &listed["nodes"][0];
+    assert_eq!((&node["node"], &node["status"]), (&json!("node-1"), &json!("ready")));
+    assert_eq!((&node["version"], &node["max_concurrent_runs"]), (&system["version"], &json!(64)));
+    assert!(node["seen_at"].as_str() >= node["started_at"].as_str(), "{node}");
     let depth = json!({"queued": 0, "claimed": 0, "acked": 0, "cancelled": 0, "superseded": 0, "dead_letter": 1});
     assert_eq!(system["depth"], depth);
 }

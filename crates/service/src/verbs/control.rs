@@ -1,5 +1,7 @@
 //! Steering, interrupting, cancelling, deciding, requeueing.
 
+use std::sync::Arc;
+
 use postroom_core::command::{
     CancelTarget, Cancelled, Command, Decided, DecidedVia, Interrupted, Reply, Submitted,
     SubmittedStatus,
@@ -169,7 +171,7 @@ impl Postroom {
             match node.apply(dead.thread_id.clone(), command).await {
                 Ok(Reply::Enqueued(dispatch)) => {
                     node.ready.mark();
-                    Done::well(dispatch)
+                    Done::well(Arc::unwrap_or_clone(dispatch))
                 }
                 Ok(other) => Done::failed(misanswered("requeue", &other)),
                 Err(error) => Done::failed(error),
@@ -180,11 +182,7 @@ impl Postroom {
 }
 
 impl Node {
-    async fn decide(
-        self: &std::sync::Arc<Self>,
-        run: Run,
-        decisions: Vec<Decision>,
-    ) -> Done<Decided> {
+    async fn decide(self: &Arc<Self>, run: Run, decisions: Vec<Decision>) -> Done<Decided> {
         let place = self.lifecycle.is_ready().then(|| Permit::take(self)).flatten();
         let claim = place.is_some().then(|| self.claim_request(None));
         let command = Command::Decide { run_id: run.id.clone(), decisions, claim };
@@ -210,7 +208,7 @@ impl Node {
         Done { answer: Ok(decided), then }
     }
 
-    fn tell_of_decision(self: &std::sync::Arc<Self>, run: &Run, via: DecidedVia) {
+    fn tell_of_decision(self: &Arc<Self>, run: &Run, via: DecidedVia) {
         match via {
             DecidedVia::Queued(_) => self.ready.mark(),
             DecidedVia::Live | DecidedVia::Partly => {

@@ -1,4 +1,4 @@
-//! Waiting for a run, and following events. Reads that need no more than the store go there.
+//! Waiting for a run, following events, and the list of nodes. Reads that need no more than the store go there.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::events::{Heard, Listening};
 use crate::follow::{self, EventStream};
 use crate::node::Node;
+use crate::presence::{self, ListedNode};
 
 /// On a store that no other node writes to, everything is heard; looking is a precaution.
 const POLL_ALONE: Duration = Duration::from_secs(15);
@@ -44,6 +45,14 @@ impl Postroom {
         }
     }
 
+    /// The nodes that work on the store, this one among them, and those that did of late.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn nodes(&self) -> Result<Vec<ListedNode>, Error> {
+        Ok(presence::list(&self.inner).await?)
+    }
+
     /// A thread's events after `after`: those that were, then those that come, each once and without
     /// a gap. However slowly they are taken, no run waits for it.
     pub fn events(&self, thread_id: &ThreadId, after: u64) -> EventStream {
@@ -63,7 +72,7 @@ impl Postroom {
 async fn until_at_rest(listening: &mut Listening, run_id: &RunId) {
     loop {
         match listening.hear().await {
-            Heard::Something => return,
+            Heard::Something | Heard::UpTo(_) => return,
             Heard::Event(event) if event.run_id.as_ref() == Some(run_id) => match event.body {
                 EventBody::RunFinished { .. } | EventBody::RunWaiting { .. } => return,
                 _ => {}

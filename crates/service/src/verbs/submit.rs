@@ -142,6 +142,10 @@ impl Node {
                     self.ready.mark();
                     self.signal(&submitted.thread_id)
                 }
+                // One that drains does not see the time: another is to ask when it is.
+                Start::In(_) | Start::At(_) if !self.lifecycle.is_ready() => {
+                    self.signal(&submitted.thread_id)
+                }
                 Start::In(delay) => {
                     self.ready.mark_in(delay);
                     Then::Nothing
@@ -266,7 +270,7 @@ fn thread_of_key(key: &IdempotencyKey) -> ThreadId {
 async fn until_released(listening: &mut Listening) {
     loop {
         match listening.hear().await {
-            Heard::Something => return,
+            Heard::Something | Heard::UpTo(_) => return,
             Heard::Event(event) => match event.body {
                 EventBody::RunFinished { .. }
                 | EventBody::RunWaiting { .. }

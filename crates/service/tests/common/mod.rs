@@ -21,7 +21,7 @@ use postroom_core::ports::{Clock, Executor, RunContext, RunOutcome};
 use postroom_core::run::{Run, Termination};
 use postroom_core::time::Timestamp;
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
-use postroom_signals::{LocalLive, LocalSignals};
+use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
 use postroom_stores::system::SystemIds;
 use tokio::time::Instant;
@@ -84,11 +84,12 @@ pub fn texts(messages: &[LogMessage]) -> String {
     texts.join("+")
 }
 
-/// A house of nodes: one store, one signal queue, one live control.
+/// A house of nodes: one store, one signal queue, one live control, one feed.
 pub struct House {
     pub store: Arc<TestStore>,
     pub signals: LocalSignals,
     pub live: LocalLive,
+    pub feed: LocalFeed,
     pub config: Config,
     nodes: u32,
 }
@@ -108,12 +109,19 @@ impl House {
         let clock = Arc::new(PausedClock(Instant::now()));
         let memory = MemoryStore::new(clock, Arc::new(SystemIds::new()));
         Self {
-            store: Arc::new(TestStore::new(memory, exclusive)),
+            store: Arc::new(TestStore::new(Arc::new(memory), exclusive)),
             signals: LocalSignals::default(),
             live: LocalLive::default(),
+            feed: LocalFeed::default(),
             config: Config::default(),
             nodes: 0,
         }
+    }
+
+    /// Gives the nodes that come after this a way to the store of their own; answers the one so far.
+    pub fn another_line(&mut self) -> Arc<TestStore> {
+        let next = Arc::new(self.store.another_line());
+        std::mem::replace(&mut self.store, next)
     }
 
     /// A node that has not started.
@@ -123,6 +131,7 @@ impl House {
             store: self.store.clone(),
             signals: Arc::new(self.signals.clone()),
             live: Arc::new(self.live.clone()),
+            feed: Arc::new(self.feed.another_node()),
             executor,
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),

@@ -1,32 +1,31 @@
 //! The memory store, with faults that a test switches on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use postroom_core::command::{ClaimRequest, Command, Envelope};
-use postroom_core::dispatch::{Dispatch, DispatchState};
+use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
-use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
-use postroom_core::message::LogMessage;
-use postroom_core::pending::Pending;
+use postroom_core::id::NodeId;
+use postroom_core::node::Heartbeat;
 use postroom_core::ports::{
-    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, ReclaimScope,
-    Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    Applied, ClaimedReady, MailboxStore, ReclaimScope, Reclaimed, StoreCapabilities,
 };
-use postroom_core::run::Run;
-use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 use postroom_stores::memory::MemoryStore;
 
 pub struct TestStore {
-    pub inner: MemoryStore,
+    inner: Arc<MemoryStore>,
     exclusive: bool,
     /// Renewals fail.
     pub no_renewals: AtomicBool,
     /// Everything fails.
     pub down: AtomicBool,
+    /// Nothing is answered, nor carried out.
+    pub silent: AtomicBool,
+    /// Heartbeats fail.
+    pub no_heartbeats: AtomicBool,
     /// So many answers to submissions are lost after they were carried out.
     pub lose_submits: AtomicU32,
     /// So many answers to settles are lost.
@@ -40,12 +39,14 @@ pub struct TestStore {
 }
 
 impl TestStore {
-    pub fn new(inner: MemoryStore, exclusive: bool) -> Self {
+    pub fn new(inner: Arc<MemoryStore>, exclusive: bool) -> Self {
         Self {
             inner,
             exclusive,
             no_renewals: AtomicBool::new(false),
             down: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            no_heartbeats: AtomicBool::new(false),
             lose_submits: AtomicU32::new(0),
             lose_settles: AtomicU32::new(0),
             lose_commits: AtomicU32::new(0),
@@ -54,8 +55,24 @@ impl TestStore {
         }
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    /// Another way to the same store, with faults of its own.
+    pub fn another_line(&self) -> Self {
+        Self::new(self.inner.clone(), self.exclusive)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(()) }
+    }
+
+    async fn read<T>(
+        &self,
+        read: impl FnOnce(&MemoryStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.check().await?;
+        read(&self.inner)
     }
 
     fn loses(&self, command: &Command) -> bool {
@@ -69,7 +86,7 @@ impl TestStore {
     }
 
     async fn apply_one(&self, envelope: Envelope) -> Result<Applied, StoreError> {
-        self.check()?;
+        self.check().await?;
         if matches!(envelope.command, Command::ExtendLease { .. }) {
             self.renewals.fetch_add(1, Ordering::SeqCst);
             if self.no_renewals.load(Ordering::SeqCst) {
@@ -89,147 +106,70 @@ fn unavailable() -> StoreError {
     StoreError::Unavailable { reason: "a test says so".to_owned() }
 }
 
-#[async_trait]
-impl MailboxStore for TestStore {
-    async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
-        let mut answers = Vec::new();
-        for envelope in commands {
-            answers.push(self.apply_one(envelope).await);
+postroom_conformance::store_in_front! {
+    impl MailboxStore for TestStore {
+        async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
+            let mut answers = Vec::new();
+            for envelope in commands {
+                answers.push(self.apply_one(envelope).await);
+            }
+            // A real store takes a moment, and others run meanwhile.
+            tokio::task::yield_now().await;
+            answers
         }
-        // A real store takes a moment, and others run meanwhile.
-        tokio::task::yield_now().await;
-        answers
-    }
 
-    async fn claim_ready(
-        &self,
-        request: ClaimRequest,
-        limit: usize,
-    ) -> Result<ClaimedReady, StoreError> {
-        self.check()?;
-        self.inner.claim_ready(request, limit).await
-    }
-
-    async fn reclaim(
-        &self,
-        scope: ReclaimScope,
-        retry_in: Duration,
-        limit: usize,
-    ) -> Result<Reclaimed, StoreError> {
-        self.check()?;
-        if scope == ReclaimScope::All {
-            self.reclaims_of_all.fetch_add(1, Ordering::SeqCst);
+        async fn claim_ready(
+            &self,
+            request: ClaimRequest,
+            limit: usize,
+        ) -> Result<ClaimedReady, StoreError> {
+            self.check().await?;
+            self.inner.claim_ready(request, limit).await
         }
-        self.inner.reclaim(scope, retry_in, limit).await
-    }
 
-    async fn purge_terminal(
-        &self,
-        state: Option<DispatchState>,
-        older_than: Timestamp,
-        limit: usize,
-    ) -> Result<u64, StoreError> {
-        self.check()?;
-        self.inner.purge_terminal(state, older_than, limit).await
-    }
+        async fn reclaim(
+            &self,
+            scope: ReclaimScope,
+            retry_in: Duration,
+            limit: usize,
+        ) -> Result<Reclaimed, StoreError> {
+            self.check().await?;
+            if scope == ReclaimScope::All {
+                self.reclaims_of_all.fetch_add(1, Ordering::SeqCst);
+            }
+            self.inner.reclaim(scope, retry_in, limit).await
+        }
 
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.inner.now().await
-    }
+        async fn purge_terminal(
+            &self,
+            state: Option<DispatchState>,
+            older_than: Timestamp,
+            limit: usize,
+        ) -> Result<u64, StoreError> {
+            self.check().await?;
+            self.inner.purge_terminal(state, older_than, limit).await
+        }
 
-    fn capabilities(&self) -> StoreCapabilities {
-        StoreCapabilities { name: "test", exclusive: self.exclusive }
-    }
+        async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {
+            self.check().await?;
+            if self.no_heartbeats.load(Ordering::SeqCst) {
+                return Err(unavailable());
+            }
+            self.inner.heartbeat(beat).await
+        }
 
-    async fn thread(&self, id: &ThreadId) -> Result<Option<Thread>, StoreError> {
-        self.check()?;
-        self.inner.thread(id).await
-    }
+        async fn forget_node(&self, id: &NodeId) -> Result<(), StoreError> {
+            self.check().await?;
+            self.inner.forget_node(id).await
+        }
 
-    async fn threads(
-        &self,
-        filter: &ThreadFilter,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<Page<Thread>, StoreError> {
-        self.inner.threads(filter, limit, cursor).await
-    }
+        async fn forget_nodes(&self, unseen_since: Timestamp) -> Result<u64, StoreError> {
+            self.check().await?;
+            self.inner.forget_nodes(unseen_since).await
+        }
 
-    async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
-        self.check()?;
-        self.inner.run(id).await
-    }
-
-    async fn runs(
-        &self,
-        filter: &RunFilter,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<Page<Run>, StoreError> {
-        self.inner.runs(filter, limit, cursor).await
-    }
-
-    async fn runs_waiting_for_tasks(
-        &self,
-        after: Option<&RunId>,
-        limit: usize,
-    ) -> Result<Vec<Run>, StoreError> {
-        self.inner.runs_waiting_for_tasks(after, limit).await
-    }
-
-    async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
-        self.check()?;
-        self.inner.dispatch(id).await
-    }
-
-    async fn dispatches(
-        &self,
-        filter: &DispatchFilter,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<Page<Dispatch>, StoreError> {
-        self.inner.dispatches(filter, limit, cursor).await
-    }
-
-    async fn messages(
-        &self,
-        thread_id: &ThreadId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<LogMessage>, StoreError> {
-        self.inner.messages(thread_id, after_seq, limit).await
-    }
-
-    async fn prompt(
-        &self,
-        thread_id: &ThreadId,
-        run_id: &RunId,
-    ) -> Result<Vec<LogMessage>, StoreError> {
-        self.inner.prompt(thread_id, run_id).await
-    }
-
-    async fn events(
-        &self,
-        thread_id: &ThreadId,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<SharedEvent>, StoreError> {
-        self.inner.events(thread_id, after_seq, limit).await
-    }
-
-    async fn pending(&self, thread_id: &ThreadId) -> Result<Vec<Pending>, StoreError> {
-        self.inner.pending(thread_id).await
-    }
-
-    async fn queued_thread_ids(
-        &self,
-        after: Option<&ThreadId>,
-        limit: usize,
-    ) -> Result<Vec<ThreadId>, StoreError> {
-        self.inner.queued_thread_ids(after, limit).await
-    }
-
-    async fn depth(&self) -> Result<DepthByState, StoreError> {
-        self.inner.depth().await
+        fn capabilities(&self) -> StoreCapabilities {
+            StoreCapabilities { name: "test", exclusive: self.exclusive }
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What belongs to one thread alone.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use postroom_core::command::Submitted;
 use postroom_core::dispatch::{Dispatch, DispatchStatus, Priority};
 use postroom_core::event::SharedEvent;
@@ -19,7 +20,7 @@ pub(super) struct Answer {
     pub(super) at: Timestamp,
 }
 
-/// One thread's rows. Message ids and keys are chosen by users: their maps are keyed.
+/// One thread's rows. Message ids and keys are chosen by users: their maps are seeded.
 pub(super) struct MailboxRows {
     pub(super) thread: Arc<Thread>,
     /// Orders threads by when they came.
@@ -53,14 +54,14 @@ impl MailboxRows {
             thread,
             number,
             log: Vec::new(),
-            seqs: HashMap::new(),
+            seqs: HashMap::default(),
             events: Vec::new(),
             claimed: None,
             due: BTreeSet::new(),
             delayed: BTreeSet::new(),
             pending: Vec::new(),
-            key_holders: HashMap::new(),
-            answers: HashMap::new(),
+            key_holders: HashMap::default(),
+            answers: HashMap::default(),
             runs: Vec::new(),
             dispatches: VecDeque::new(),
         }

@@ -22,9 +22,10 @@ use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, NodeId, RunId, ThreadId};
 use postroom_core::mailbox::Mailbox;
 use postroom_core::message::LogMessage;
+use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
     Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, Ids, MailboxStore, Page,
@@ -34,6 +35,7 @@ use postroom_core::run::Run;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
+use crate::nodes::NodeList;
 use mailbox::after;
 use tables::Tables;
 use view::View;
@@ -41,6 +43,7 @@ use view::View;
 /// Mailboxes in memory.
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    nodes: NodeList,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -48,7 +51,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        Self { tables: Mutex::default(), clock, ids }
+        Self { tables: Mutex::default(), nodes: NodeList::default(), clock, ids }
     }
 }
 
@@ -70,8 +73,7 @@ impl Tables {
         let Ok(mailbox) =
             Mailbox::load(&mut View::new(self, &thread_id), &thread_id, &command, now);
         let decision = mailbox.decide(command, now, ids)?;
-        let events = decision.changes.events.clone();
-        self.save(&thread_id, decision.changes, now)?;
+        let events = self.save(&thread_id, decision.changes, now)?;
         Ok(Applied { reply: decision.reply, events })
     }
 }
@@ -216,5 +218,23 @@ impl MailboxStore for MemoryStore {
         let tables = self.tables.lock();
         let count = |state: DispatchState| tables.shared.dispatches.count(state as usize) as u64;
         Ok(DepthByState { counts: DispatchState::ALL.map(count) })
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {
+        self.nodes.heartbeat(beat, self.clock.now());
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
+        Ok(self.nodes.all())
+    }
+
+    async fn forget_node(&self, id: &NodeId) -> Result<(), StoreError> {
+        self.nodes.forget(id);
+        Ok(())
+    }
+
+    async fn forget_nodes(&self, unseen_since: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.nodes.forget_unseen(unseen_since))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
+use postroom_core::event::SharedEvent;
 use postroom_core::id::ThreadId;
 use postroom_core::mailbox::{Changes, Write};
 use postroom_core::run::Run;
@@ -14,16 +15,16 @@ use super::table::Numbered;
 use super::tables::{Shared, Tables};
 
 impl Tables {
-    /// Writes a command's changes, whole or not at all.
+    /// Writes a command's changes, whole or not at all. Gives the events back, for the answer.
     pub(super) fn save(
         &mut self,
         thread_id: &ThreadId,
         changes: Changes,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<SharedEvent>, StoreError> {
         if changes.delete_thread {
             self.delete_thread(thread_id);
-            return Ok(());
+            return Ok(changes.events);
         }
         let here = self.mailboxes.get_mut(thread_id).map(Box::as_mut);
         check(thread_id, here.as_deref(), &changes)?;
@@ -31,7 +32,7 @@ impl Tables {
             (Some(here), None) => here,
             (Some(here), Some(Write::Insert(thread) | Write::Update(thread))) => {
                 self.shared.threads.moved(here.number, Some(&here.thread), Some(&thread));
-                here.thread = Arc::new(thread);
+                here.thread = thread;
                 here
             }
             (None, Some(Write::Insert(thread) | Write::Update(thread))) => {
@@ -39,11 +40,11 @@ impl Tables {
                 threads.newest += 1;
                 threads.by_number.insert(threads.newest, thread_id.clone());
                 threads.moved(threads.newest, None, Some(&thread));
-                let rows = Box::new(MailboxRows::new(Arc::new(thread), threads.newest));
+                let rows = Box::new(MailboxRows::new(thread, threads.newest));
                 self.mailboxes.entry(thread_id.clone()).or_insert(rows)
             }
             // The check has seen to it that there is nothing to write then.
-            (None, None) => return Ok(()),
+            (None, None) => return Ok(changes.events),
         };
         for write in changes.runs {
             self.shared.write_run(here, write);
@@ -55,12 +56,12 @@ impl Tables {
         if !changes.pending.is_empty() {
             here.write_pending(changes.pending);
         }
-        here.events.extend(changes.events);
+        here.events.extend_from_slice(&changes.events);
         if let Some((key, submitted)) = changes.submission {
             self.shared.answers.insert((now, thread_id.clone(), key.clone()));
             here.answers.insert(key, Answer { submitted, at: now });
         }
-        Ok(())
+        Ok(changes.events)
     }
 
     fn delete_thread(&mut self, thread_id: &ThreadId) {

@@ -1,10 +1,11 @@
 //! A table whose rows are found by key, and listed newest first, all or by state.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use postroom_core::dispatch::Dispatch;
 use postroom_core::id::{DispatchId, RunId};
 use postroom_core::run::Run;
@@ -47,8 +48,8 @@ pub(super) struct Numbered<V> {
     pub(super) row: Arc<V>,
 }
 
-/// Rows by key, and their numbers by state. Run ids are chosen by users, so the keys are hashed
-/// with the standard library's keyed hash: it costs some 20 ns, and can't be flooded.
+/// Rows by key, and their numbers by state. Run ids are chosen by users, so each table's hash has a
+/// random seed of its own: nobody knows beforehand which ids would collide.
 pub(super) struct Table<V: Row, const STATES: usize> {
     rows: HashMap<V::Key, Numbered<V>>,
     by_state: [BTreeMap<u64, V::Key>; STATES],
@@ -57,7 +58,11 @@ pub(super) struct Table<V: Row, const STATES: usize> {
 
 impl<V: Row, const STATES: usize> Default for Table<V, STATES> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), by_state: std::array::from_fn(|_| BTreeMap::new()), newest: 0 }
+        Self {
+            rows: HashMap::default(),
+            by_state: std::array::from_fn(|_| BTreeMap::new()),
+            newest: 0,
+        }
     }
 }
 

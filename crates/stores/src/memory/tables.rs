@@ -1,7 +1,8 @@
 //! All that the store holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashMap;
 use postroom_core::dispatch::{Dispatch, DispatchState, Priority};
 use postroom_core::id::{AgentId, DispatchId, IdempotencyKey, RunId, ThreadId};
 use postroom_core::run::Run;

@@ -13,6 +13,7 @@ mod columns;
 mod decode;
 mod error;
 mod list;
+mod log;
 mod migrate;
 mod open;
 mod purge;
@@ -39,8 +40,9 @@ use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, NodeId, RunId, ThreadId};
 use postroom_core::message::LogMessage;
+use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
     Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, Page,
@@ -50,6 +52,7 @@ use postroom_core::run::Run;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
+use crate::nodes::NodeList;
 use list::Below;
 use readers::Readers;
 use work::{Answer, Outcome, Unit};
@@ -85,6 +88,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     _lock: File,
+    nodes: NodeList,
     clock: Arc<dyn Clock>,
 }
 
@@ -97,14 +101,14 @@ impl SqliteStore {
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let Options { path, clock, ids, readers, check } = options;
         let lock = open::lock(&path)?;
-        let connection = open::first(&path, check)?;
+        let writable = open::first(&path, check)?;
         let connections: rusqlite::Result<Vec<_>> =
             (0..readers.max(1)).map(|_| open::reader(&path)).collect();
         let connections = connections.map_err(|error| OpenError::of(&path, &error))?;
         let io = |error| OpenError::Io { path: path.clone(), error };
         let readers = Readers::start(connections).map_err(io)?;
-        let writer = Writer::start(connection, path.clone(), clock.clone(), ids).map_err(io)?;
-        Ok(Self { readers, writer, _lock: lock, clock })
+        let writer = Writer::start(writable, path.clone(), clock.clone(), ids).map_err(io)?;
+        Ok(Self { readers, writer, _lock: lock, nodes: NodeList::default(), clock })
     }
 
     /// Ends the store while others still hold it: what was asked of it before is done, what is
@@ -289,5 +293,23 @@ impl MailboxStore for SqliteStore {
 
     async fn depth(&self) -> Result<DepthByState, StoreError> {
         self.readers.read(read::depth).await
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {
+        self.nodes.heartbeat(beat, self.clock.now());
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
+        Ok(self.nodes.all())
+    }
+
+    async fn forget_node(&self, id: &NodeId) -> Result<(), StoreError> {
+        self.nodes.forget(id);
+        Ok(())
+    }
+
+    async fn forget_nodes(&self, unseen_since: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.nodes.forget_unseen(unseen_since))
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{Fault, OpenError};
+use super::log::{self, Writable};
 use super::migrate::{self, APPLICATION_ID, NEWEST};
 use super::queries::Statements;
 
@@ -40,11 +41,13 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the database for writing, for the first time in this process: looks whose it is, checks
 /// that it is whole, and brings its schema up to date. The lock is held already.
-pub(super) fn first(path: &Path, check: bool) -> Result<Connection, OpenError> {
+pub(super) fn first(path: &Path, check: bool) -> Result<Writable, OpenError> {
     if rusqlite::version_number() < VERSION_MIN {
         return Err(OpenError::OldSqlite { found: rusqlite::version() });
     }
     inspect(path)?;
+    // An earlier process may have ended after a sync that failed.
+    write_log_again(path)?;
     let failed = |error: rusqlite::Error| OpenError::of(path, &error);
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
     if check {
@@ -57,8 +60,8 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Connection, OpenError> {
     // A new file gets its schema before its write-ahead log: so its own header names its owner,
     // whatever happens to the log.
     migrate::migrate(&mut connection, version).map_err(failed)?;
-    set_up(&connection).map_err(failed)?;
-    Statements::of(&connection).prepare_all().map_err(|fault| match fault {
+    let writable = set_up(connection).map_err(failed)?;
+    Statements::of(&writable.connection).prepare_all().map_err(|fault| match fault {
         Fault::Sqlite(error) if error.sqlite_error_code() != Some(ErrorCode::Unknown) => {
             OpenError::of(path, &error)
         }
@@ -67,17 +70,23 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Connection, OpenError> {
             reason: format!("its tables are not those of schema {NEWEST}: {fault:?}"),
         },
     })?;
-    Ok(connection)
+    Ok(writable)
 }
 
 /// Opens the database for writing again, after an error that left the connection's view of the file
-/// in doubt. What the log holds is brought into the database and synced anew: after a failed sync
-/// the system may take pages for written that are not.
-pub(super) fn again(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connect(path, OpenFlags::empty())?;
-    set_up(&connection)?;
-    checkpoint(&connection)?;
-    Ok(connection)
+/// in doubt. The log is written anew, and what it holds is brought into the database.
+pub(super) fn again(path: &Path) -> Result<Writable, OpenError> {
+    write_log_again(path)?;
+    let failed = |error: rusqlite::Error| OpenError::of(path, &error);
+    let connection = connect(path, OpenFlags::empty()).map_err(failed)?;
+    let writable = set_up(connection).map_err(failed)?;
+    log::checkpoint(&writable.connection).map_err(failed)?;
+    Ok(writable)
+}
+
+fn write_log_again(path: &Path) -> Result<(), OpenError> {
+    let log = beside(path, "-wal");
+    log::write_again(&log).map_err(|error| OpenError::Io { path: log, error })
 }
 
 /// Opens the database for reading.
@@ -99,7 +108,7 @@ fn connect(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// How the writer's connection works.
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+fn set_up(connection: Connection) -> rusqlite::Result<Writable> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -116,26 +125,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "memory")?;
     // The core keeps the rows consistent; the schema's CHECKs and unique indexes stand behind it.
     connection.pragma_update(None, "foreign_keys", false)?;
-    // Every 32 MiB of log: a page that changes all the time is then written to the database once
-    // in thousands of changes, and the two syncs of a checkpoint are spread over as many commits.
-    connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
-    // A log that a long read has let grow is cut back to this.
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    Ok(())
-}
-
-/// Brings the whole log into the database and empties it.
-pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    let mut busy = false;
-    connection.pragma(None, "wal_checkpoint", "truncate", |row| {
-        busy = row.get(0)?;
-        Ok(())
-    })?;
-    if busy {
-        let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-        return Err(rusqlite::Error::SqliteFailure(error, None));
-    }
-    Ok(())
+    log::set_up(connection)
 }
 
 /// Looks at the file's header, without SQLite, which would write to a foreign database's log.

@@ -52,7 +52,7 @@ impl MailboxRows<'_, '_> {
         Ok(())
     }
 
-    fn save_thread(&mut self, write: &Write<Thread>) -> Result<(), Fault> {
+    fn save_thread(&mut self, write: &Write<Arc<Thread>>) -> Result<(), Fault> {
         match write {
             Write::Insert(thread) => {
                 let values = self.statements.get(Query::ThreadInsert)?;

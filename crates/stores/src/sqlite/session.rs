@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use postroom_core::error::StoreError;
 use postroom_core::ports::{Clock, IdSource};
-use rusqlite::Connection;
 
 use super::error::Fault;
+use super::log::Writable;
 use super::queries::{Query, Statements};
 use super::save::Depth;
 use super::work::{Outcome, Transaction, Unit};
@@ -38,27 +39,25 @@ pub(super) struct Session<'c> {
     durability: Option<Durability>,
     /// The connection can't be trusted any more: what it believes to be in the file may not be.
     broken: bool,
+    /// Nor can its log.
+    in_doubt: &'c AtomicBool,
 }
 
 impl<'c> Session<'c> {
-    /// A session on `connection`.
-    pub(super) fn of(
-        connection: &'c Connection,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdSource>,
-    ) -> Self {
-        let statements = Statements::of(connection);
-        Self { statements, clock, ids, durability: None, broken: false }
+    /// A session on `open`.
+    pub(super) fn of(open: &'c Writable, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        let statements = Statements::of(&open.connection);
+        Self { statements, clock, ids, durability: None, broken: false, in_doubt: &open.in_doubt }
     }
 
     /// Whether it must be replaced by one on a new connection.
     pub(super) fn is_broken(&self) -> bool {
-        self.broken
+        self.broken || self.in_doubt.load(Ordering::Acquire)
     }
 
     /// The connection, to look at it between two transactions.
     #[cfg(test)]
-    pub(super) fn connection(&self) -> &'c Connection {
+    pub(super) fn connection(&self) -> &'c rusqlite::Connection {
         self.statements.connection()
     }
 

@@ -13,9 +13,10 @@ use postroom_core::ports::{Clock, IdSource};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::open;
+use super::log::Writable;
 use super::session::Session;
 use super::work::{Outcome, Unit};
+use super::{log, open};
 
 /// How many units share a transaction at most: enough that the sync costs each next to nothing, few
 /// enough that the first does not wait long for the last.
@@ -91,9 +92,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on `connection`.
+    /// Starts the thread on `writable`.
     pub(super) fn start(
-        connection: Connection,
+        writable: Writable,
         path: PathBuf,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
@@ -102,7 +103,7 @@ impl Writer {
         let loop_ = Loop { path, clock, ids, queue };
         let thread = Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || loop_.run(Some(connection)))?;
+            .spawn(move || loop_.run(Some(writable)))?;
         Ok(Self { orders, thread: Mutex::new(Some(thread)) })
     }
 
@@ -162,12 +163,12 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(self, mut connection: Option<Connection>) {
+    fn run(self, mut writable: Option<Writable>) {
         let mut waiting = None;
         loop {
-            if let Some(open) = connection.take() {
+            if let Some(open) = writable.take() {
                 match self.serve(&open, waiting.take()) {
-                    End::Closed => return close(&open),
+                    End::Closed => return close(&open.connection),
                     End::Broken => {}
                 }
             }
@@ -176,7 +177,7 @@ impl Loop {
                 Ok(Order::Work(job)) => match open::again(&self.path) {
                     Ok(open) => {
                         tracing::info!("the database was opened anew");
-                        (connection, waiting) = (Some(open), Some(job));
+                        (writable, waiting) = (Some(open), Some(job));
                     }
                     Err(error) => {
                         tracing::error!(%error, "the database can't be opened anew");
@@ -190,8 +191,8 @@ impl Loop {
         }
     }
 
-    fn serve(&self, connection: &Connection, waiting: Option<Job>) -> End {
-        let mut session = Session::of(connection, self.clock.clone(), self.ids.clone());
+    fn serve(&self, open: &Writable, waiting: Option<Job>) -> End {
+        let mut session = Session::of(open, self.clock.clone(), self.ids.clone());
         let mut jobs: Vec<Job> = waiting.into_iter().collect();
         let mut linger = Linger::default();
         loop {
@@ -265,9 +266,8 @@ fn serve_batch(session: &mut Session<'_>, jobs: &mut Vec<Job>) {
     }
 }
 
-/// Leaves the database without a log, so that it is one file again.
 fn close(connection: &Connection) {
-    if let Err(error) = open::checkpoint(connection) {
+    if let Err(error) = log::close(connection) {
         tracing::warn!(%error, "the log stays beside the database; the next start takes it in");
     }
 }

@@ -82,12 +82,12 @@ async fn serve(loaded: &Loaded, registry: Arc<AgentRegistry>) -> anyhow::Result<
     // From here on a signal is an orderly end.
     let mut interrupts = Interrupts::listen()?;
     let (listener, address) = listen::bind(loaded).await?;
-    let store = OpenStore::open(&loaded.store_url()?)?;
+    let store = OpenStore::open(loaded).await?;
     tracing::info!(store = %without_secrets(&loaded.config.store.url), %address, "starting");
     for problem in registry.problems() {
         tracing::warn!("{problem}");
     }
-    let server = Server::start(loaded, &registry, &store, listener, address);
+    let server = Server::start(loaded, &registry, &store, listener, address).await?;
 
     let ended = server.until_signal(&mut interrupts).await;
     let ended = match ended {
@@ -111,15 +111,18 @@ impl Server {
         clippy::disallowed_methods,
         reason = "the binary owns the runtime and joins this task"
     )]
-    fn start(
+    async fn start(
         loaded: &Loaded,
         registry: &Arc<AgentRegistry>,
         store: &OpenStore,
         listener: TcpListener,
         address: SocketAddr,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let closing = CancellationToken::new();
-        let postroom = parts::postroom(loaded, registry.clone(), store);
+        let postroom = parts::postroom(loaded, registry.clone(), store).await?;
+        if !address.ip().is_unspecified() {
+            postroom.set_address(format!("http://{address}"));
+        }
         let router = postroom_server::router(postroom_server::Options {
             postroom: postroom.clone(),
             agents: parts::agents(registry),
@@ -128,7 +131,7 @@ impl Server {
         });
         let router = draining::refuse_new(router, &postroom);
         let http = tokio::spawn(postroom_server::serve(listener, router, closing.clone()));
-        Self { postroom, address, closing, http }
+        Ok(Self { postroom, address, closing, http })
     }
 
     /// Recovers, says that it is ready, and works.

@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
+use postroom_agent::provider::client_tls;
 use postroom_agent::{AgentExecutor, AgentRegistry, Env, Settings, Wait};
 use postroom_core::id::NodeId;
-use postroom_core::ports::{Clock, IdSource, MailboxStore};
+use postroom_core::ports::{
+    Clock, EventFeed, IdSource, LiveControl, MailboxStore, Signals, Spawner,
+};
 use postroom_service::{Parts, Postroom, TokioSpawner};
-use postroom_signals::{LocalLive, LocalSignals};
+use postroom_signals::fallback::Fallback;
+use postroom_signals::nats::{self, Nats};
+use postroom_signals::postgres::Bus;
+use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
-use postroom_stores::sqlite::{OpenError, Options, SqliteStore};
+use postroom_stores::postgres::{self, PostgresStore};
+use postroom_stores::sqlite::{Options, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
 
 use crate::config::{Invalid, Loaded, StoreUrl};
@@ -20,16 +28,25 @@ pub(super) struct OpenStore {
 }
 
 impl OpenStore {
-    pub(super) fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+    pub(super) async fn open(loaded: &Loaded) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdSource> = Arc::new(SystemIds::new());
-        match url {
+        match loaded.store_url()? {
             StoreUrl::Memory => {
                 Ok(Self { port: Arc::new(MemoryStore::new(clock, ids)), sqlite: None })
             }
             StoreUrl::Sqlite(path) => {
                 let store = Arc::new(SqliteStore::open(Options::new(path, clock, ids))?);
                 Ok(Self { port: store.clone(), sqlite: Some(store) })
+            }
+            StoreUrl::Postgres(url) => {
+                let settings = &loaded.config.store;
+                let mut options = postgres::Options::new(url, ids, Arc::new(TokioSpawner));
+                options.schema.clone_from(&settings.schema);
+                options.connections = settings.connections;
+                options.prepares = settings.prepared_statements;
+                options.tls = Some(Arc::new(client_tls()?));
+                Ok(Self { port: Arc::new(PostgresStore::open(options).await?), sqlite: None })
             }
         }
     }
@@ -39,6 +56,51 @@ impl OpenStore {
         if let Some(sqlite) = &self.sqlite {
             sqlite.close();
         }
+    }
+}
+
+/// How this node and others tell each other.
+struct Traffic {
+    signals: Arc<dyn Signals>,
+    live: Arc<dyn LiveControl>,
+    feed: Arc<dyn EventFeed>,
+}
+
+impl Traffic {
+    async fn open(loaded: &Loaded) -> anyhow::Result<Self> {
+        let StoreUrl::Postgres(url) = loaded.store_url()? else {
+            return Ok(Self {
+                signals: Arc::new(LocalSignals::default()),
+                live: Arc::new(LocalLive::default()),
+                feed: Arc::new(LocalFeed::default()),
+            });
+        };
+        let ids: Arc<dyn IdSource> = Arc::new(SystemIds::new());
+        let spawner: Arc<dyn Spawner> = Arc::new(TokioSpawner);
+        let installation = loaded.config.store.schema.clone();
+        let bus = Bus::open(postroom_signals::postgres::Options {
+            config: url.parse()?,
+            tls: Some(Arc::new(client_tls()?)),
+            installation: installation.clone(),
+            ids: ids.clone(),
+            spawner: spawner.clone(),
+        });
+        let Some(url) = loaded.config.signals.nats_url.clone() else {
+            return Ok(Self {
+                signals: Arc::new(bus.signals()),
+                live: Arc::new(bus.live()),
+                feed: Arc::new(bus.feed()),
+            });
+        };
+        let tls = Some(Arc::new(client_tls()?));
+        let options = nats::Options { url, tls, installation, ids, spawner: spawner.clone() };
+        let nats = Nats::connect(options).await.context("signals.nats_url")?;
+        let both = Fallback::new(nats, bus, &*spawner);
+        Ok(Self {
+            signals: Arc::new(both.signals()),
+            live: Arc::new(both.live()),
+            feed: Arc::new(both.feed()),
+        })
     }
 }
 
@@ -54,11 +116,12 @@ pub(super) fn registry(loaded: &Loaded) -> Result<Arc<AgentRegistry>, Invalid> {
 }
 
 /// The service.
-pub(super) fn postroom(
+pub(super) async fn postroom(
     loaded: &Loaded,
     registry: Arc<AgentRegistry>,
     store: &OpenStore,
-) -> Postroom {
+) -> anyhow::Result<Postroom> {
+    let traffic = Traffic::open(loaded).await?;
     let config = loaded.service();
     let wait = Wait::InMemory { lease: config.mailbox.suspended_lease() };
     let settings = Settings { wait, ..Settings::default() };
@@ -67,14 +130,15 @@ pub(super) fn postroom(
     let node = NodeId::from(ids.new_uuid());
     let parts = Parts {
         store: store.port.clone(),
-        signals: Arc::new(LocalSignals::default()),
-        live: Arc::new(LocalLive::default()),
+        signals: traffic.signals,
+        live: traffic.live,
+        feed: traffic.feed,
         executor: Arc::new(AgentExecutor::new(registry, settings)),
         ids,
         spawner: Arc::new(TokioSpawner),
         on_collect: None,
     };
-    Postroom::new(parts, config, node)
+    Ok(Postroom::new(parts, config, node))
 }
 
 /// The agents as the API shows them.

@@ -108,12 +108,12 @@ async fn the_life_of_a_run_is_kept_in_every_column() {
     let first = submitted(apply(&store, submit_and_claim("a", "one")).await.unwrap());
     let delivered = first.claimed.unwrap();
     let dispatch = store.dispatch(delivered.dispatch.id).await.unwrap().unwrap();
-    assert_eq!(dispatch, delivered.dispatch);
+    assert_eq!(dispatch, *delivered.dispatch);
     let settled = match apply(&store, settle(&delivered)).await.unwrap().reply {
         Reply::Settled(settled) => settled,
         other => panic!("{other:?}"),
     };
-    assert_eq!(store.dispatch(dispatch.id).await.unwrap(), Some(settled.dispatch));
-    assert_eq!(store.run(&settled.run.id).await.unwrap(), Some(settled.run));
+    assert_eq!(store.dispatch(dispatch.id).await.unwrap().as_ref(), Some(&*settled.dispatch));
+    assert_eq!(store.run(&settled.run.id).await.unwrap().as_ref(), Some(&*settled.run));
     assert_eq!(store.depth().await.unwrap().counts, [0, 0, 1, 0, 0, 0]);
 }

@@ -43,10 +43,10 @@ async fn the_connection_is_set_up() {
         };
         let mode: String =
             connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
-        (mode, number("foreign_keys"), number("mmap_size"), number("wal_autocheckpoint"))
+        (mode, number("foreign_keys"), number("mmap_size"))
     })
     .await;
-    assert_eq!(settings, ("wal".to_owned(), 0, 0, 8192));
+    assert_eq!(settings, ("wal".to_owned(), 0, 0));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Live control inside one process.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,6 +51,15 @@ impl Shared {
     }
 }
 
+/// Whether the handler takes the command. One that panics has dropped the receipt.
+pub(crate) fn takes(handler: &dyn LiveHandler, command: LiveCommand) -> bool {
+    let taken = catch_unwind(AssertUnwindSafe(|| handler.take(command)));
+    taken.unwrap_or_else(|_| {
+        tracing::error!(?command, "a handler of live commands panicked");
+        false
+    })
+}
+
 #[async_trait]
 impl LiveControl for LocalLive {
     async fn deliver(
@@ -58,6 +68,17 @@ impl LiveControl for LocalLive {
         command: LiveCommand,
         _timeout: Duration,
     ) -> LiveReceipt {
+        self.give(target, command)
+    }
+
+    async fn subscribe(&self, target: LiveTarget, handler: Arc<dyn LiveHandler>) -> Subscription {
+        self.enter(target, handler)
+    }
+}
+
+impl LocalLive {
+    /// Gives the command to whoever it is for in this process.
+    pub(crate) fn give(&self, target: &LiveTarget, command: LiveCommand) -> LiveReceipt {
         let run = (target.thread_id.clone(), target.run_id.clone());
         // Out of the lock before they are called: a handler may subscribe, or end a subscription.
         let meant: Vec<Arc<dyn LiveHandler>> = {
@@ -67,14 +88,15 @@ impl LiveControl for LocalLive {
             let meant = subscribers.iter().rev().filter(|subscriber| subscriber.is_meant(target));
             meant.map(|subscriber| subscriber.handler.clone()).collect()
         };
-        if meant.iter().any(|handler| handler.take(command)) {
+        if meant.iter().any(|handler| takes(&**handler, command)) {
             LiveReceipt::Delivered
         } else {
             LiveReceipt::NoSubscriber
         }
     }
 
-    async fn subscribe(&self, target: LiveTarget, handler: Arc<dyn LiveHandler>) -> Subscription {
+    /// Enters who takes commands for `target` in this process.
+    pub(crate) fn enter(&self, target: LiveTarget, handler: Arc<dyn LiveHandler>) -> Subscription {
         let number = self.shared.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let run = (target.thread_id, target.run_id);
         let subscriber = Subscriber { number, dispatch_id: target.dispatch_id, handler };

@@ -1,0 +1,175 @@
+//! The whole service on PostgreSQL, beside what `pgbench` reaches on the same server in the same
+//! run, and with what PostgreSQL itself has counted.
+
+use std::process::Command as Program;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use postroom_core::command::Command;
+use postroom_core::ports::MailboxStore;
+use postroom_service::TokioSpawner;
+use postroom_stores::postgres::{Options, PostgresStore};
+use tokio_postgres::{Client, NoTls};
+
+use crate::fixture::{Nothing, ids, service, submission, thread};
+use crate::idle;
+use crate::load::{Plan, run_on, settled};
+use crate::yardstick::{cpu_time, cpu_time_of, stopwatch};
+
+/// How much is queued for the drain.
+const BACKLOG: u64 = 100_000;
+
+/// Measures on the server at `url`, which has nothing else to do.
+pub fn measure(url: &str, plan: Plan, lanes: Option<usize>, seconds: u64) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let counters = Counters::connect(url).await?;
+        idle::measure(open(url, lanes).await?, &counters.0).await?;
+        let store = open(url, lanes).await?;
+        let before = counters.read().await?;
+        let report = run_on(store.clone(), plan).await?;
+        let after = counters.read().await?;
+        println!(
+            "service/postgres: {:.0} runs/s with {} submitters over {} threads (wanted: 8000)",
+            report.rate, plan.submitters, plan.threads,
+        );
+        report.print("service/postgres");
+        after.since(&before).print("service/postgres", plan.runs + plan.threads);
+        drop(store);
+
+        Box::pin(drain(url, &counters, plan.threads, lanes)).await
+    })?;
+    pgbench(url, seconds)
+}
+
+async fn open(url: &str, lanes: Option<usize>) -> anyhow::Result<Arc<dyn MailboxStore>> {
+    let mut options = Options::new(url, ids(), Arc::new(TokioSpawner));
+    options.lanes = lanes.unwrap_or(options.lanes);
+    Ok(Arc::new(PostgresStore::open(options).await?))
+}
+
+/// How fast a backlog is worked off.
+async fn drain(
+    url: &str,
+    counters: &Counters,
+    threads: u64,
+    lanes: Option<usize>,
+) -> anyhow::Result<()> {
+    let store = open(url, lanes).await?;
+    let mut number = 0;
+    while number < BACKLOG {
+        let batch = (number..BACKLOG.min(number + 2_000)).map(|number| {
+            let command = Command::Submit(Box::new(submission()));
+            postroom_core::command::Envelope::new(thread(number % threads), command)
+        });
+        for answer in store.apply(batch.collect()).await {
+            answer?;
+        }
+        number += 2_000;
+    }
+    let before = counters.read().await?;
+    let (cpu, start) = (cpu_time()?, stopwatch());
+    let executor = Arc::new(Nothing::default());
+    let postroom = service(store.clone(), executor.clone()).await?;
+    settled(&postroom).await?;
+    let elapsed = start.elapsed();
+    let cpu = cpu_time()?.saturating_sub(cpu);
+    anyhow::ensure!(executor.ended() == BACKLOG, "every run ran once");
+    postroom.shutdown().await;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer runs than 2^52")]
+    let rate = BACKLOG as f64 / elapsed.as_secs_f64();
+    println!(
+        "drain/postgres: {rate:.0} runs/s from a backlog of {BACKLOG} over {threads} threads (wanted: 15000); {} µs of the node's CPU a run",
+        (cpu / u32::try_from(BACKLOG)?).as_micros()
+    );
+    counters.read().await?.since(&before).print("drain/postgres", BACKLOG);
+    // Not before: a connection that is closed takes its share of the CPU time with it.
+    drop(store);
+    Ok(())
+}
+
+/// What PostgreSQL's own benchmark reaches: an update, a select and an insert a transaction.
+fn pgbench(url: &str, seconds: u64) -> anyhow::Result<()> {
+    let run = |arguments: &[&str]| -> anyhow::Result<String> {
+        let output = Program::new("pgbench").args(arguments).arg(url).output();
+        let output = output.context("pgbench is not there: install postgresql-contrib")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        anyhow::ensure!(
+            output.status.success(),
+            "pgbench failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(said)
+    };
+    run(&["-i", "-q", "-s", "10"])?;
+    let said = run(&["-N", "-M", "prepared", "-c", "64", "-j", "2", "-T", &seconds.to_string()])?;
+    let line = said.lines().find(|line| line.starts_with("tps")).unwrap_or("no result");
+    println!("yardstick: pgbench -N -M prepared with 64 clients: {line}");
+    Ok(())
+}
+
+/// What PostgreSQL has counted since it started.
+struct Counters(Client);
+
+#[derive(Clone, Copy)]
+struct Counted {
+    commits: i64,
+    syncs: i64,
+    wal_bytes: i64,
+    server_cpu: Duration,
+}
+
+impl Counters {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark's own connection")]
+    async fn connect(url: &str) -> anyhow::Result<Self> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                eprintln!("the connection that counts ended: {error}");
+            }
+        });
+        Ok(Self(client))
+    }
+
+    async fn read(&self) -> anyhow::Result<Counted> {
+        // What backends have counted reaches the server's memory with some delay.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let sql = "SELECT (SELECT sum(xact_commit)::bigint FROM pg_stat_database), \
+                   (SELECT wal_sync FROM pg_stat_wal), \
+                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, \
+                   array(SELECT pid FROM pg_stat_activity)";
+        let row = self.0.query_one(sql, &[]).await?;
+        let pids: Vec<i32> = row.get(3);
+        let mut server_cpu = Duration::ZERO;
+        for pid in pids {
+            // A process that has ended since has used nothing that counts here.
+            server_cpu += cpu_time_of(&pid.to_string()).unwrap_or_default();
+        }
+        Ok(Counted { commits: row.get(0), syncs: row.get(1), wal_bytes: row.get(2), server_cpu })
+    }
+}
+
+impl Counted {
+    fn since(self, before: &Self) -> Self {
+        Self {
+            commits: self.commits - before.commits,
+            syncs: self.syncs - before.syncs,
+            wal_bytes: self.wal_bytes - before.wal_bytes,
+            server_cpu: self.server_cpu.saturating_sub(before.server_cpu),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    fn print(self, name: &str, runs: u64) {
+        let a_run = |count: i64| count as f64 / runs as f64;
+        println!(
+            "{name}: a run takes {:.3} commits (wanted: 0.2), {:.3} syncs (0.15), {:.0} bytes of WAL (4000), {:.0} µs of the server's CPU (200)",
+            a_run(self.commits),
+            a_run(self.syncs),
+            a_run(self.wal_bytes),
+            self.server_cpu.as_secs_f64() * 1e6 / runs as f64,
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! What waits to be carried out: one queue for all lanes.
+//!
+//! A lane takes its share of what waits, but nothing of a thread that another lane is at: so each
+//! thread's commands are carried out in the order in which they came, and no lane is idle while there
+//! is something to do. (A lane of its own for each thread would be simpler, but threads that are ready
+//! at the same time then tend to be of one lane.)
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use postroom_core::command::{Command, Envelope};
+use postroom_core::id::ThreadId;
+use tokio::sync::{Notify, oneshot};
+
+use super::transaction::Outcome;
+
+/// How many commands one transaction takes at most.
+const BATCH_MAX: usize = 256;
+
+/// What a transaction costs by itself is worth so many commands: fewer are not shared among lanes.
+const SHARE_MIN: usize = 64;
+
+/// Commands of one caller, carried out together.
+pub(super) struct Job {
+    pub(super) envelopes: Vec<Envelope>,
+    pub(super) reply: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl Job {
+    /// Whether it deletes a thread. A deletion travels alone: it writes without regard to the rows
+    /// that were read.
+    pub(super) fn deletes(&self) -> bool {
+        self.envelopes.iter().any(|envelope| matches!(envelope.command, Command::DeleteThread))
+    }
+
+    fn threads(&self) -> impl Iterator<Item = &ThreadId> {
+        self.envelopes.iter().map(|envelope| &envelope.thread_id)
+    }
+}
+
+/// The jobs that wait, and whose turn it is.
+pub(super) struct Jobs {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    waiting: VecDeque<Job>,
+    /// How many commands wait.
+    commands: usize,
+    /// The threads that lanes are at.
+    busy: HashSet<ThreadId>,
+    lanes: usize,
+    closed: bool,
+}
+
+impl Jobs {
+    /// None, to be shared by so many lanes.
+    pub(super) fn of_lanes(lanes: usize) -> Self {
+        let state = State {
+            waiting: VecDeque::new(),
+            commands: 0,
+            busy: HashSet::new(),
+            lanes,
+            closed: false,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Puts a job at the end; `false` if nobody carries out any more.
+    pub(super) fn put(&self, job: Job) -> bool {
+        let mut state = self.state.lock();
+        if state.closed {
+            return false;
+        }
+        state.commands += job.envelopes.len();
+        state.waiting.push_back(job);
+        drop(state);
+        self.changed.notify_one();
+        true
+    }
+
+    /// Takes no more jobs. What waits is still carried out; then the lanes end.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    /// A share of what waits, once there is some; nothing when all is done for good.
+    pub(super) async fn take(self: &Arc<Self>) -> Option<Batch> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Listens from here on: what is put after the look wakes it.
+            changed.as_mut().enable();
+            let ended = {
+                let mut state = self.state.lock();
+                let batch = state.take();
+                if !batch.is_empty() {
+                    if !state.waiting.is_empty() {
+                        // There may be a share for another lane.
+                        self.changed.notify_one();
+                    }
+                    return Some(Batch::of(self.clone(), batch));
+                }
+                state.closed && state.waiting.is_empty()
+            };
+            if ended {
+                return None;
+            }
+            changed.await;
+        }
+    }
+
+    /// A lane has ended; with the last one, what waits is given up.
+    pub(super) fn lane_ended(&self) {
+        let mut state = self.state.lock();
+        state.lanes -= 1;
+        if state.lanes == 0 {
+            state.closed = true;
+            state.waiting.clear();
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Vec<Job> {
+        let share = self.commands.div_ceil(self.lanes.max(1)).clamp(SHARE_MIN, BATCH_MAX);
+        let mut batch: Vec<Job> = Vec::new();
+        let mut commands = 0;
+        let mut passed_over: Vec<Job> = Vec::new();
+        // Whose turn comes after that of a job that was passed over.
+        let mut later: HashSet<ThreadId> = HashSet::new();
+        while commands < share
+            && let Some(job) = self.waiting.pop_front()
+        {
+            let alone = job.deletes() && !batch.is_empty();
+            let waits =
+                alone || job.threads().any(|id| self.busy.contains(id) || later.contains(id));
+            if waits {
+                later.extend(job.threads().cloned());
+                passed_over.push(job);
+                continue;
+            }
+            commands += job.envelopes.len();
+            let ends = job.deletes();
+            batch.push(job);
+            if ends {
+                break;
+            }
+        }
+        for job in passed_over.into_iter().rev() {
+            self.waiting.push_front(job);
+        }
+        self.commands -= commands;
+        self.busy.extend(batch.iter().flat_map(Job::threads).cloned());
+        batch
+    }
+}
+
+/// Jobs that a lane is at. Its threads are let go of when it is dropped.
+pub(super) struct Batch {
+    jobs: Arc<Jobs>,
+    threads: Vec<ThreadId>,
+    /// What is to be carried out, in its order.
+    pub(super) taken: Vec<Job>,
+}
+
+impl Batch {
+    fn of(jobs: Arc<Jobs>, taken: Vec<Job>) -> Self {
+        let threads = taken.iter().flat_map(Job::threads).cloned().collect();
+        Self { jobs, threads, taken }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let mut state = self.jobs.state.lock();
+        for id in &self.threads {
+            state.busy.remove(id);
+        }
+        if !state.waiting.is_empty() {
+            self.jobs.changed.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn job(threads: &[&str]) -> Job {
+        let command = || Command::Claim(postroom_conformance::world::beginning("node"));
+        let envelope = |id: &&str| Envelope::new(ThreadId::parse(id).unwrap(), command());
+        let (reply, _) = oneshot::channel();
+        Job { envelopes: threads.iter().map(envelope).collect(), reply }
+    }
+
+    fn jobs(lanes: usize, all: &[&[&str]]) -> Arc<Jobs> {
+        let jobs = Arc::new(Jobs::of_lanes(lanes));
+        for threads in all {
+            assert!(jobs.put(job(threads)));
+        }
+        jobs
+    }
+
+    fn taken(batch: &Batch) -> Vec<Vec<String>> {
+        let names = |job: &Job| job.threads().map(ToString::to_string).collect();
+        batch.taken.iter().map(names).collect()
+    }
+
+    #[test]
+    fn a_thread_is_at_one_lane_and_in_order() {
+        let jobs = jobs(2, &[&["a"], &["b"]]);
+        let first = jobs.take().now_or_never().unwrap().unwrap();
+        assert_eq!(taken(&first), [["a"], ["b"]]);
+        // The second waits for the first, and the third for the second.
+        for threads in [&["a", "c"][..], &["c"], &["d"]] {
+            jobs.put(job(threads));
+        }
+        let second = jobs.take().now_or_never().unwrap().unwrap();
+        assert_eq!(taken(&second), [["d"]]);
+        assert!(jobs.take().now_or_never().is_none(), "all that waits is of busy threads");
+        drop(first);
+        let third = jobs.take().now_or_never().unwrap().unwrap();
+        assert_eq!(taken(&third), [vec!["a", "c"], vec!["c"]]);
+    }
+
+    #[test]
+    fn lanes_share_what_is_more_than_a_handful() {
+        let names: Vec<String> = (0..200).map(|number| format!("t{number}")).collect();
+        let jobs = Arc::new(Jobs::of_lanes(2));
+        for name in &names {
+            jobs.put(job(&[name.as_str()]));
+        }
+        let first = jobs.take().now_or_never().unwrap().unwrap();
+        let second = jobs.take().now_or_never().unwrap().unwrap();
+        assert_eq!((first.taken.len(), second.taken.len()), (100, 64));
+    }
+
+    #[test]
+    fn what_was_put_before_the_end_is_still_taken() {
+        let jobs = jobs(1, &[&["a"]]);
+        jobs.close();
+        assert!(!jobs.put(job(&["b"])));
+        let batch = jobs.take().now_or_never().unwrap().unwrap();
+        assert_eq!(taken(&batch), [["a"]]);
+        drop(batch);
+        assert!(jobs.take().now_or_never().unwrap().is_none());
+    }
+}

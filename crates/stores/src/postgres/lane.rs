@@ -1,0 +1,108 @@
+//! A lane: carries out together what arrived while it was committing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use postroom_core::command::Envelope;
+use postroom_core::error::StoreError;
+use postroom_core::id::ThreadId;
+
+use super::jobs::{Batch, Job, Jobs};
+use super::save::Failed;
+use super::shared::Shared;
+use super::transaction::{Outcome, Transaction};
+
+/// How often a transaction that another one was in the way of is tried again as it is.
+const RACES_MAX: usize = 3;
+
+/// Counts as a lane for as long as it is there.
+pub(super) struct Lane(pub(super) Arc<Jobs>);
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.0.lane_ended();
+    }
+}
+
+/// Carries jobs out until none come any more.
+pub(super) async fn run(shared: Arc<Shared>, lane: Lane) {
+    while let Some(batch) = lane.0.take().await {
+        carry_out(&shared, batch).await;
+    }
+}
+
+async fn carry_out(shared: &Shared, mut batch: Batch) {
+    let alone = batch.taken.iter().any(Job::deletes);
+    let mut envelopes = Vec::new();
+    let mut waiting = Vec::with_capacity(batch.taken.len());
+    for job in batch.taken.drain(..) {
+        waiting.push((job.envelopes.len(), job.reply));
+        envelopes.extend(job.envelopes);
+    }
+    let outcomes = if alone {
+        one_by_one(shared, &envelopes).await
+    } else {
+        together(shared, &envelopes).await
+    };
+    // Before anybody is answered: what is asked next may be taken at once.
+    drop(batch);
+    let mut outcomes = outcomes.into_iter();
+    for (count, reply) in waiting {
+        // Who does not wait any more needs no answer.
+        let _ = reply.send(outcomes.by_ref().take(count).collect());
+    }
+}
+
+/// All of them in one transaction; if one of them breaks it, each in its own, so that it fails alone.
+async fn together(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
+    let mut races = 0;
+    loop {
+        match transaction(shared, envelopes).await {
+            Ok(outcomes) => return outcomes,
+            Err(Failed::Inside(fault)) if fault.is_race() && races < RACES_MAX => races += 1,
+            Err(Failed::Inside(fault)) if fault.is_of_statement() && envelopes.len() > 1 => {
+                tracing::warn!(fault = fault.said(), "a transaction was rolled back: one by one");
+                return one_by_one(shared, envelopes).await;
+            }
+            Err(failed) => {
+                let error = failed.answer();
+                return envelopes.iter().map(|_| Err(error.clone())).collect();
+            }
+        }
+    }
+}
+
+async fn one_by_one(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(envelopes.len());
+    for envelope in envelopes {
+        let mut races = 0;
+        let outcome = loop {
+            match transaction(shared, std::slice::from_ref(envelope)).await {
+                Ok(mut outcomes) => break outcomes.pop().unwrap_or_else(no_answer),
+                Err(Failed::Inside(fault)) if fault.is_race() && races < RACES_MAX => races += 1,
+                Err(failed) => break Err(failed.answer()),
+            }
+        };
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+fn no_answer() -> Outcome {
+    Err(StoreError::Corrupt { reason: "no answer was made; please report it".to_owned() })
+}
+
+/// One transaction for `envelopes`.
+async fn transaction(shared: &Shared, envelopes: &[Envelope]) -> Result<Vec<Outcome>, Failed> {
+    let durable = envelopes.iter().any(|envelope| envelope.command.is_promise());
+    let thread_ids: BTreeSet<&ThreadId> = envelopes.iter().map(|e| &e.thread_id).collect();
+    let thread_ids: Vec<&ThreadId> = thread_ids.into_iter().collect();
+    let session = shared.sessions.get().await?;
+    let tools = shared.tools(&session);
+    let decided = shared.in_time(async {
+        let mut transaction = Transaction::of_threads(tools, durable, &thread_ids).await?;
+        let outcomes = transaction.carry_out(envelopes).await?;
+        Ok((transaction, outcomes))
+    });
+    shared.finish(&session, decided.await).await
+}

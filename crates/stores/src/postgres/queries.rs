@@ -1,0 +1,255 @@
+//! The statements: written in `queries/*.sql`, known by their names.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::Type;
+
+/// Where the statements are written: each below a line `-- name: …`.
+const FILES: [&str; 6] = [
+    include_str!("queries/columns.sql"),
+    include_str!("queries/load.sql"),
+    include_str!("queries/save.sql"),
+    include_str!("queries/claim.sql"),
+    include_str!("queries/read.sql"),
+    include_str!("queries/nodes.sql"),
+];
+
+/// The schema as the files name it.
+const SCHEMA: &str = "postroom";
+
+macro_rules! queries {
+    ($($name:ident = $word:literal,)*) => {
+        /// A statement.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Query {
+            $($name,)*
+        }
+
+        impl Query {
+            /// All of them, in the order of their numbers.
+            pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name in the files.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+queries! {
+    LockThreads = "lock_threads",
+    Now = "now",
+    Runs = "runs",
+    Dispatches = "dispatches",
+    DispatchesDue = "dispatches_due",
+    DispatchesDelayed = "dispatches_delayed",
+    DispatchesQueued = "dispatches_queued",
+    RunsDue = "runs_due",
+    InputsDue = "inputs_due",
+    RunsQueued = "runs_queued",
+    Pending = "pending",
+    MessageRuns = "message_runs",
+    MessagesRanges = "messages_ranges",
+    KeyHolders = "key_holders",
+    Submissions = "submissions",
+    ThreadNumbers = "thread_numbers",
+
+    ThreadsInsert = "threads_insert",
+    ThreadsUpdate = "threads_update",
+    ThreadsUpdateMetadata = "threads_update_metadata",
+    RunsInsert = "runs_insert",
+    RunsUpdate = "runs_update",
+    DispatchesInsert = "dispatches_insert",
+    DispatchesUpdate = "dispatches_update",
+    ClaimsInsert = "claims_insert",
+    ClaimsRemove = "claims_remove",
+    MessagesInsert = "messages_insert",
+    PendingPut = "pending_put",
+    PendingRemove = "pending_remove",
+    EventsInsert = "events_insert",
+    SubmissionsInsert = "submissions_insert",
+    DepthAdd = "depth_add",
+    SaveTogether = "save_together",
+    ThreadDelete = "thread_delete",
+
+    LockReady = "lock_ready",
+    LockReadyExcept = "lock_ready_except",
+    LockDue = "lock_due",
+    NextDue = "next_due",
+    LockLeased = "lock_leased",
+
+    ThreadRead = "thread_read",
+    DispatchesPurge = "dispatches_purge",
+    SubmissionsPurge = "submissions_purge",
+    ThreadsNewest = "threads_newest",
+    QueuedThreadIds = "queued_thread_ids",
+    RunsNewest = "runs_newest",
+    RunsOfThread = "runs_of_thread",
+    RunsOfParent = "runs_of_parent",
+    RunsWaiting = "runs_waiting",
+    RunsUnderWay = "runs_under_way",
+    RunsWaitingForTasks = "runs_waiting_for_tasks",
+    MessagesRead = "messages_read",
+    Prompt = "prompt",
+    EventsRead = "events_read",
+    PendingRead = "pending_read",
+    Depth = "depth",
+    DispatchesNewest = "dispatches_newest",
+    DispatchesOfThread = "dispatches_of_thread",
+    DispatchesUnacked = "dispatches_unacked",
+
+    NodeBeat = "node_beat",
+    Nodes = "nodes",
+    NodeForget = "node_forget",
+    NodesForget = "nodes_forget",
+}
+
+/// A statement as it is sent.
+#[derive(Debug)]
+pub(super) struct Text {
+    /// Its SQL.
+    pub(super) sql: String,
+    /// The types of its values, in order.
+    pub(super) types: Vec<Type>,
+}
+
+/// The texts of all statements, for one schema.
+#[derive(Debug)]
+pub(super) struct Texts(Vec<Text>);
+
+impl Texts {
+    /// The statements on the tables of `schema`.
+    pub(super) fn of(schema: &str) -> Self {
+        let parts: HashMap<&str, &str> = written().collect();
+        let text = |query: &Query| {
+            let sql = numbered_on(parts.get(query.name()).copied().unwrap_or_default(), &parts);
+            let sql = filled_in(&sql, &parts);
+            Text { types: types(&sql), sql: in_schema(&sql, schema) }
+        };
+        Self(Query::ALL.iter().map(text).collect())
+    }
+
+    /// A statement.
+    pub(super) fn get(&self, query: Query) -> &Text {
+        &self.0[query as usize]
+    }
+}
+
+/// `sql` with the tables of `schema` instead of those it names.
+pub(super) fn in_schema(sql: &str, schema: &str) -> String {
+    let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
+    sql.replace(&format!("{SCHEMA}."), &format!("{quoted}.")).replace(
+        &format!("SCHEMA IF NOT EXISTS {SCHEMA};"),
+        &format!("SCHEMA IF NOT EXISTS {quoted};"),
+    )
+}
+
+/// The names and texts of all statements, and of the parts they have in common.
+fn written() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.into_iter().flat_map(|file| {
+        file.split("-- name: ").skip(1).filter_map(|part| {
+            let (name, rest) = part.split_once('\n')?;
+            // What follows the last `;` is a comment on the next statement.
+            let (sql, _) = rest.rsplit_once(';')?;
+            Some((name.trim(), sql))
+        })
+    })
+}
+
+/// `sql` with the parts that it names in braces.
+fn filled_in(sql: &str, parts: &HashMap<&str, &str>) -> String {
+    parts.iter().fold(sql.to_owned(), |sql, (name, part)| sql.replace(&format!("{{{name}}}"), part))
+}
+
+/// `sql` with the statements that it names in braces with a plus: the values of each are numbered on
+/// from those before.
+fn numbered_on(sql: &str, parts: &HashMap<&str, &str>) -> String {
+    let mut pieces = sql.split('{');
+    let mut whole = pieces.next().unwrap_or_default().to_owned();
+    let mut before = 0;
+    for piece in pieces {
+        let Some((name, rest)) = piece.split_once("+}") else {
+            whole.push('{');
+            whole.push_str(piece);
+            continue;
+        };
+        let part = parts.get(name).copied().unwrap_or_default();
+        whole.push_str(&renumbered(part, before));
+        whole.push_str(rest);
+        before += types(part).len();
+    }
+    whole
+}
+
+/// `sql` with each `$n` as `$(n + by)`.
+fn renumbered(sql: &str, by: usize) -> String {
+    let mut pieces = sql.split('$');
+    let mut whole = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_digit()).unwrap_or(piece.len());
+        let (number, rest) = piece.split_at(end);
+        let number =
+            number.parse::<usize>().map_or_else(|_| number.to_owned(), |n| (n + by).to_string());
+        whole.push('$');
+        whole.push_str(&number);
+        whole.push_str(rest);
+    }
+    whole
+}
+
+/// The types of the values: each is written with a cast, `$1::bigint`.
+fn types(sql: &str) -> Vec<Type> {
+    (1..)
+        .map_while(|number| {
+            let (_, after) = sql.split_once(&format!("${number}::"))?;
+            let end = after.find(|c: char| !(c.is_alphanumeric() || "[]".contains(c)));
+            named(&after[..end.unwrap_or(after.len())])
+        })
+        .collect()
+}
+
+fn named(word: &str) -> Option<Type> {
+    Some(match word {
+        "bigint" => Type::INT8,
+        "text" => Type::TEXT,
+        "boolean" => Type::BOOL,
+        "uuid" => Type::UUID,
+        "bigint[]" => Type::INT8_ARRAY,
+        "text[]" => Type::TEXT_ARRAY,
+        "boolean[]" => Type::BOOL_ARRAY,
+        "uuid[]" => Type::UUID_ARRAY,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_is_written_once_and_every_written_one_is_used() {
+        for query in Query::ALL {
+            let found = written().filter(|(name, _)| *name == query.name()).count();
+            assert_eq!(found, 1, "{}", query.name());
+        }
+        let whole: String = FILES.concat();
+        for (name, _) in written() {
+            let is_statement = Query::ALL.iter().any(|query| query.name() == name);
+            assert!(is_statement || whole.contains(&format!("{{{name}}}")), "{name} is not used");
+        }
+    }
+
+    #[test]
+    fn every_value_has_a_type_and_every_part_is_filled_in() {
+        let texts = Texts::of("a \"b\"");
+        for query in Query::ALL {
+            let text = texts.get(*query);
+            assert!(!text.sql.contains('{') && !text.sql.contains("postroom."), "{}", text.sql);
+            let next = format!("${}", text.types.len() + 1);
+            assert!(!text.sql.contains(&next), "{} has a value without a type", query.name());
+        }
+    }
+}
