@@ -20,7 +20,7 @@ use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 use postroom_core::message::NewMessage;
 use postroom_core::ports::MailboxStore;
-use postroom_stores::sqlite::{Options, SqliteStore};
+use postroom_stores::sqlite::{OpenError, Options, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
 
 /// How many submissions go on at once.
@@ -96,7 +96,7 @@ impl Place {
         for left in [self.files(), self.platter()] {
             // The index of the log is the system's, and gone with the power.
             let _ = fs::remove_file(left.join("mail.db-shm"));
-            let store = open(&left);
+            let store = try_to_open(&left).unwrap_or_else(|error| panic!("{plan}: {error}"));
             for (thread, answer) in &answers {
                 let id = ThreadId::parse(thread).unwrap();
                 let found = runtime.block_on(store.messages(&id, 0, 10)).unwrap().len();
@@ -145,9 +145,13 @@ fn disk() -> &'static Path {
 }
 
 fn open(folder: &Path) -> SqliteStore {
+    try_to_open(folder).unwrap()
+}
+
+fn try_to_open(folder: &Path) -> Result<SqliteStore, OpenError> {
     let options =
         Options::new(folder.join("mail.db"), Arc::new(SystemClock), Arc::new(SystemIds::new()));
-    SqliteStore::open(options).unwrap()
+    SqliteStore::open(options)
 }
 
 /// The story's side: a store on the disk, and the ledger.
@@ -163,7 +167,9 @@ impl Teller {
     fn here() -> Option<Arc<Self>> {
         let place = Place(PathBuf::from(std::env::var_os("STORY")?));
         let ledger = OpenOptions::new().create(true).append(true).open(place.ledger()).unwrap();
-        let (files, store) = (place.files(), open(&place.files()));
+        let files = place.files();
+        // The first failure may be met here already, and is then said.
+        let store = try_to_open(&files).unwrap_or_else(|_| open(&files));
         std::mem::forget(place);
         Some(Arc::new(Self { files, store, ledger: Mutex::new(ledger), next: AtomicU64::new(0) }))
     }

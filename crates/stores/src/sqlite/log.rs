@@ -1,58 +1,68 @@
-//! The write-ahead log: when it is brought into the database, and what is done about a sync of it
-//! that failed.
+//! The write-ahead log: how a connection treats it, and what is done about a sync of it that failed.
 
+use std::collections::BTreeSet;
 use std::ffi::c_int;
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, ErrorCode};
-
-/// How many pages of 4 KiB the log may have before a commit brings it into the database. A page that
-/// changes all the time is then written to the database once in thousands of changes, and the two
-/// syncs of a checkpoint are spread over as many commits.
-const PAGES: c_int = 8192;
 
 /// A log that a long read has let grow is cut back to so many bytes.
 const SIZE_LIMIT: u32 = 64 << 20;
 
-/// A connection for writing, and whether its log is in doubt.
+/// A connection for writing, and its log.
 #[derive(Debug)]
 pub(super) struct Writable {
-    /// The connection.
+    /// The connection. It commits without a sync.
     pub(super) connection: Connection,
-    /// A checkpoint has failed: the log may not be on the disk, although a later sync of it succeeds.
-    pub(super) in_doubt: Arc<AtomicBool>,
+    /// The database itself, see [`write_pages_again`].
+    pub(super) database: Arc<File>,
+    /// The log, to sync it.
+    pub(super) log: Arc<File>,
+    /// A connection that brings the log into the database while the other one writes.
+    pub(super) beside: Connection,
+    /// How many pages of 4 KiB the log has.
+    pub(super) pages: Arc<AtomicI32>,
 }
 
-/// How the writer's connection treats the log.
-pub(super) fn set_up(mut connection: Connection) -> rusqlite::Result<Writable> {
-    connection.pragma_update(None, "journal_size_limit", SIZE_LIMIT)?;
-    let in_doubt = Arc::new(AtomicBool::new(false));
-    // Instead of SQLite's own, which says nothing of a checkpoint that failed: with
-    // `synchronous = NORMAL` it syncs the log, and commits that nobody synced before may then be
-    // missing on the disk below those that are synced after.
-    let doubted = in_doubt.clone();
-    connection.wal_hook(Some(move |log: &mut Wal, pages: c_int| {
-        if pages >= PAGES && log.checkpoint().is_err_and(|error| is_of_disk(&error)) {
-            doubted.store(true, Ordering::Release);
+impl Writable {
+    /// Sets up how `connection` treats its log, which is at `path`. `beside` is another to the same
+    /// database.
+    pub(super) fn new(
+        mut connection: Connection,
+        beside: Connection,
+        database: Arc<File>,
+        path: &Path,
+    ) -> rusqlite::Result<Self> {
+        connection.pragma_update(None, "journal_size_limit", SIZE_LIMIT)?;
+        for each in [&connection, &beside] {
+            // What was promised is synced by the store, see `Horizon`. The log itself is begun anew, and
+            // brought into the database, with the syncs that this needs.
+            each.pragma_update(None, "synchronous", "NORMAL")?;
+            // Not by itself when the connection is given up: the log may not be on the disk.
+            each.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            // SQLite makes the log when it first reads.
+            each.pragma_query_value(None, "schema_version", |_| Ok(()))?;
         }
-        // The commit has taken place, whatever becomes of the log.
-        Ok(())
-    }))?;
-    // Not by itself when the connection is given up: the log may not be on the disk.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    Ok(Writable { connection, in_doubt })
-}
-
-/// Whether the disk failed. Without room, or while another program is at it, the log stays as it is,
-/// and a later checkpoint does it.
-fn is_of_disk(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+        let pages = Arc::new(AtomicI32::new(0));
+        let counted = pages.clone();
+        // Instead of SQLite's own, which would make a checkpoint inside of the commit.
+        connection.wal_hook(Some(move |_: &mut Wal, pages: c_int| {
+            counted.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let log = File::open(path).map_err(|error| {
+            let cannot_open = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            rusqlite::Error::SqliteFailure(cannot_open, Some(format!("its log: {error}")))
+        })?;
+        Ok(Self { connection, database, log: Arc::new(log), beside, pages })
+    }
 }
 
 /// Brings the whole log into the database and empties it.
@@ -82,20 +92,54 @@ pub(super) fn close(connection: &Connection) -> rusqlite::Result<()> {
 /// over them: the log would have a hole on the disk, and all that was promised behind it would be
 /// lost with the power. Written again, the pages are synced again.
 pub(super) fn write_again(log: &Path) -> io::Result<()> {
-    let mut file = match OpenOptions::new().read(true).write(true).open(log) {
+    let log = match OpenOptions::new().read(true).write(true).open(log) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
     let mut piece = vec![0; 1 << 20];
     let mut at = 0;
     loop {
-        file.seek(SeekFrom::Start(at))?;
-        let read = file.read(&mut piece)?;
+        let read = log.read_at(&mut piece, at)?;
         if read == 0 {
-            return file.sync_all();
+            return log.sync_all();
         }
-        file.seek(SeekFrom::Start(at))?;
-        file.write_all(&piece[..read])?;
+        log.write_all_at(&piece[..read], at)?;
         at += read as u64;
     }
+}
+
+/// Does the same to those pages of the database that are also in the log.
+///
+/// SQLite syncs the database only with the pass that brings in the last of the log, and takes what
+/// earlier passes have brought in for done, also if that sync fails.
+///
+/// The database must be a file that stays open as long as the process has connections to it: when any
+/// other is closed, the system lets go of all of their locks (<https://sqlite.org/howtocorrupt.html>).
+///
+/// Source of the format: <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
+pub(super) fn write_pages_again(database: &File, log: &File) -> io::Result<()> {
+    const LOG_HEADER: u64 = 32;
+    const FRAME_HEADER: u64 = 24;
+    let number_at = |at| -> io::Result<Option<u32>> {
+        let mut number = [0; 4];
+        let read = log.read_at(&mut number, at)?;
+        Ok((read == number.len()).then(|| u32::from_be_bytes(number)))
+    };
+    let Some(page_size) = number_at(8)?.filter(|size| (512..=65536).contains(size)) else {
+        return Ok(());
+    };
+    let mut pages = BTreeSet::new();
+    let mut at = LOG_HEADER;
+    while let Some(page) = number_at(at)? {
+        pages.insert(page);
+        at += FRAME_HEADER + u64::from(page_size);
+    }
+    let mut content = vec![0; page_size as usize];
+    // They are numbered from 1. What is beyond the end was never brought in.
+    for before in pages.into_iter().filter_map(|page| page.checked_sub(1)) {
+        let at = u64::from(before) * u64::from(page_size);
+        let read = database.read_at(&mut content, at)?;
+        database.write_all_at(&content[..read], at)?;
+    }
+    database.sync_all()
 }

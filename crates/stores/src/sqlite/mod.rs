@@ -1,21 +1,24 @@
 //! Mailboxes in one SQLite file, for one process.
 //!
 //! One thread writes: commands arrive at it by a channel, and all that has arrived while it was
-//! committing is its next transaction (`writer`, `session`). A few threads read beside it
-//! (`readers`). What a command does is the core's to say; here it is loaded (`rows`, `decode`)
-//! and saved (`save`).
+//! at work is its next transaction (`writer`, `session`). A few threads read beside it
+//! (`readers`). Nothing is answered before the disk has what it rests on (`horizon`). What a command
+//! does is the core's to say; here it is loaded (`rows`, `decode`) and saved (`save`).
 //!
 //! A promise is on the disk before it is answered. A claim, a begin or a renewal may be lost with
 //! the machine's power, never with the process.
 
+mod checkpoint;
 mod claim;
 mod columns;
 mod decode;
 mod error;
+mod horizon;
 mod list;
 mod log;
 mod migrate;
 mod open;
+mod pace;
 mod purge;
 mod queries;
 mod read;
@@ -53,6 +56,7 @@ use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
 use crate::nodes::NodeList;
+use horizon::Horizon;
 use list::Below;
 use readers::Readers;
 use work::{Answer, Outcome, Unit};
@@ -83,10 +87,11 @@ impl Options {
 
 /// Mailboxes in a SQLite file. Dropping it waits until what it was asked to do is done.
 pub struct SqliteStore {
-    // In the order in which they are to end: a reader that is left would keep the log alive, and
-    // the lock is let go last.
+    // In the order in which they are to end: a reader that is left would keep the log alive, the file
+    // stays open longer than any connection to it, and the lock is let go last.
     readers: Readers,
     writer: Writer,
+    _database: Arc<File>,
     _lock: File,
     nodes: NodeList,
     clock: Arc<dyn Clock>,
@@ -102,13 +107,17 @@ impl SqliteStore {
         let Options { path, clock, ids, readers, check } = options;
         let lock = open::lock(&path)?;
         let writable = open::first(&path, check)?;
+        let database = writable.database.clone();
         let connections: rusqlite::Result<Vec<_>> =
             (0..readers.max(1)).map(|_| open::reader(&path)).collect();
         let connections = connections.map_err(|error| OpenError::of(&path, &error))?;
         let io = |error| OpenError::Io { path: path.clone(), error };
-        let readers = Readers::start(connections).map_err(io)?;
-        let writer = Writer::start(writable, path.clone(), clock.clone(), ids).map_err(io)?;
-        Ok(Self { readers, writer, _lock: lock, nodes: NodeList::default(), clock })
+        let horizon = Arc::<Horizon>::default();
+        let readers = Readers::start(connections, horizon.clone()).map_err(io)?;
+        let writer =
+            Writer::start(writable, horizon, path.clone(), clock.clone(), ids).map_err(io)?;
+        let nodes = NodeList::default();
+        Ok(Self { readers, writer, _database: database, _lock: lock, nodes, clock })
     }
 
     /// Ends the store while others still hold it: what was asked of it before is done, what is

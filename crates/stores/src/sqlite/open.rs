@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -48,8 +49,11 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Writable, OpenError> {
     inspect(path)?;
     // An earlier process may have ended after a sync that failed.
     write_log_again(path)?;
+    let database =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let database = database.map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
     let failed = |error: rusqlite::Error| OpenError::of(path, &error);
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+    let mut connection = connect(path).map_err(failed)?;
     if check {
         quick_check(&connection, path)?;
     }
@@ -60,7 +64,7 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Writable, OpenError> {
     // A new file gets its schema before its write-ahead log: so its own header names its owner,
     // whatever happens to the log.
     migrate::migrate(&mut connection, version).map_err(failed)?;
-    let writable = set_up(connection).map_err(failed)?;
+    let writable = set_up(connection, Arc::new(database), path).map_err(failed)?;
     Statements::of(&writable.connection).prepare_all().map_err(|fault| match fault {
         Fault::Sqlite(error) if error.sqlite_error_code() != Some(ErrorCode::Unknown) => {
             OpenError::of(path, &error)
@@ -75,11 +79,13 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Writable, OpenError> {
 
 /// Opens the database for writing again, after an error that left the connection's view of the file
 /// in doubt. The log is written anew, and what it holds is brought into the database.
-pub(super) fn again(path: &Path) -> Result<Writable, OpenError> {
+pub(super) fn again(path: &Path, database: Arc<File>) -> Result<Writable, OpenError> {
     write_log_again(path)?;
     let failed = |error: rusqlite::Error| OpenError::of(path, &error);
-    let connection = connect(path, OpenFlags::empty()).map_err(failed)?;
-    let writable = set_up(connection).map_err(failed)?;
+    let connection = connect(path).map_err(failed)?;
+    let writable = set_up(connection, database, path).map_err(failed)?;
+    log::write_pages_again(&writable.database, &writable.log)
+        .map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
     log::checkpoint(&writable.connection).map_err(failed)?;
     Ok(writable)
 }
@@ -99,16 +105,16 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn connect(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // One thread uses the connection, so SQLite needs no mutex.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
 /// How the writer's connection works.
-fn set_up(connection: Connection) -> rusqlite::Result<Writable> {
+fn set_up(connection: Connection, database: Arc<File>, path: &Path) -> rusqlite::Result<Writable> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -125,7 +131,8 @@ fn set_up(connection: Connection) -> rusqlite::Result<Writable> {
     connection.pragma_update(None, "temp_store", "memory")?;
     // The core keeps the rows consistent; the schema's CHECKs and unique indexes stand behind it.
     connection.pragma_update(None, "foreign_keys", false)?;
-    log::set_up(connection)
+    let another = connect(path)?;
+    Writable::new(connection, another, database, &beside(path, "-wal"))
 }
 
 /// Looks at the file's header, without SQLite, which would write to a foreign database's log.

@@ -1,4 +1,5 @@
-//! Reading beside the writer, from the last committed state.
+//! Reading beside the writer, from the last committed state. What was read is answered once it is on
+//! the disk, so that nobody is told what a power failure takes away.
 //!
 //! A few threads, each with a connection of its own and its statements ready. Handing a read over
 //! costs a lock and a wake-up, like `spawn_blocking`, but no connection has to be taken from a pool
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::Fault;
+use super::horizon::{Horizon, Lost};
 use super::queries::Statements;
 
 type Job = Box<dyn for<'c> FnOnce(&mut Statements<'c>) + Send>;
@@ -70,12 +72,13 @@ impl Queue {
 pub(super) struct Readers {
     queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    horizon: Arc<Horizon>,
 }
 
 impl Readers {
     /// Starts a thread on each of `connections`.
-    pub(super) fn start(connections: Vec<Connection>) -> io::Result<Self> {
-        let readers = Self { queue: Arc::default(), threads: Mutex::default() };
+    pub(super) fn start(connections: Vec<Connection>, horizon: Arc<Horizon>) -> io::Result<Self> {
+        let readers = Self { queue: Arc::default(), threads: Mutex::default(), horizon };
         for connection in connections {
             let queue = readers.queue.clone();
             let thread = Builder::new().name("sqlite-reader".to_owned()).spawn(move || {
@@ -95,17 +98,30 @@ impl Readers {
         &self,
         read: impl FnOnce(&mut Statements<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (reply, found) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
+        let horizon = self.horizon.clone();
         let job: Job = Box::new(move |statements| {
-            let _ = reply.send(read(statements));
+            let found = read(statements);
+            horizon.when_safe(move |safe| {
+                // Who does not wait any more needs no answer.
+                let _ = reply.send(safe.map(|()| found));
+            });
         });
         if !self.queue.put(job) {
             return Err(StoreError::Unavailable { reason: "the store is closed".to_owned() });
         }
-        match found.await {
-            Ok(found) => found.map_err(|fault| fault.nothing_written()),
-            Err(_) => Err(StoreError::Unavailable { reason: "the read failed".to_owned() }),
+        let failed = |reason: &str| StoreError::Unavailable { reason: reason.to_owned() };
+        match answer.await {
+            Ok(Ok(found)) => found.map_err(|fault| fault.nothing_written()),
+            Ok(Err(Lost)) => Err(failed("the disk failed, and what was read may not be on it")),
+            Err(_) => Err(failed("the read failed")),
         }
+    }
+
+    /// What answers wait for.
+    #[cfg(test)]
+    pub(super) fn horizon(&self) -> &Horizon {
+        &self.horizon
     }
 
     /// Has the threads finish what was asked of them, and end; waits for them.

@@ -2,26 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use postroom_core::error::StoreError;
 use postroom_core::ports::{Clock, IdSource};
+use rusqlite::Connection;
 
 use super::error::Fault;
-use super::log::Writable;
+use super::horizon::Horizon;
 use super::queries::{Query, Statements};
 use super::save::Depth;
 use super::work::{Outcome, Transaction, Unit};
-
-/// How sure a commit must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    /// `synchronous = NORMAL`: a power failure may take it away; a later [`Self::Promise`] makes it
-    /// durable too.
-    Relaxed,
-    /// `synchronous = FULL`: the log is on the disk before the answer.
-    Promise,
-}
 
 /// Why a transaction brought nothing.
 enum Failed {
@@ -36,35 +26,36 @@ pub(super) struct Session<'c> {
     statements: Statements<'c>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
-    durability: Option<Durability>,
+    horizon: Arc<Horizon>,
     /// The connection can't be trusted any more: what it believes to be in the file may not be.
     broken: bool,
-    /// Nor can its log.
-    in_doubt: &'c AtomicBool,
 }
 
 impl<'c> Session<'c> {
-    /// A session on `open`.
-    pub(super) fn of(open: &'c Writable, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        let statements = Statements::of(&open.connection);
-        Self { statements, clock, ids, durability: None, broken: false, in_doubt: &open.in_doubt }
+    /// A session on `connection`, whose promises `horizon` counts.
+    pub(super) fn of(
+        connection: &'c Connection,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        horizon: Arc<Horizon>,
+    ) -> Self {
+        Self { statements: Statements::of(connection), clock, ids, horizon, broken: false }
     }
 
     /// Whether it must be replaced by one on a new connection.
     pub(super) fn is_broken(&self) -> bool {
-        self.broken || self.in_doubt.load(Ordering::Acquire)
+        self.broken
+    }
+
+    /// Takes the connection for broken.
+    pub(super) fn give_up(&mut self) {
+        self.broken = true;
     }
 
     /// The connection, to look at it between two transactions.
     #[cfg(test)]
-    pub(super) fn connection(&self) -> &'c rusqlite::Connection {
+    pub(super) fn connection(&self) -> &'c Connection {
         self.statements.connection()
-    }
-
-    /// Takes the connection for broken.
-    #[cfg(test)]
-    pub(super) fn give_up(&mut self) {
-        self.broken = true;
     }
 
     /// Carries all of `units` out in one transaction; if one of them breaks it, each in its own, so
@@ -120,36 +111,24 @@ impl<'c> Session<'c> {
     }
 
     fn transaction(&mut self, units: &[Unit]) -> Result<Vec<Outcome>, Failed> {
-        let promise = units.iter().any(Unit::is_promise);
-        let durability = if promise { Durability::Promise } else { Durability::Relaxed };
-        let carried_out = self.begin(durability).and_then(|()| self.all(units));
-        match carried_out {
-            Ok(outcomes) => match self.end(Query::Commit) {
-                Ok(()) => Ok(outcomes),
-                Err(fault) => {
-                    self.roll_back();
-                    Err(Failed::AtCommit(fault))
+        match self.end(Query::Begin).and_then(|()| self.all(units)) {
+            Ok(outcomes) => {
+                if units.iter().any(Unit::is_promise) {
+                    self.horizon.promise();
                 }
-            },
+                match self.end(Query::Commit) {
+                    Ok(()) => Ok(outcomes),
+                    Err(fault) => {
+                        self.roll_back();
+                        Err(Failed::AtCommit(fault))
+                    }
+                }
+            }
             Err(fault) => {
                 self.roll_back();
                 Err(Failed::Inside(fault))
             }
         }
-    }
-
-    fn begin(&mut self, durability: Durability) -> Result<(), Fault> {
-        if self.durability != Some(durability) {
-            let level = match durability {
-                Durability::Relaxed => "NORMAL",
-                Durability::Promise => "FULL",
-            };
-            // Unknown until it is known to have succeeded.
-            self.durability = None;
-            self.statements.connection().pragma_update(None, "synchronous", level)?;
-            self.durability = Some(durability);
-        }
-        self.end(Query::Begin)
     }
 
     fn all(&mut self, units: &[Unit]) -> Result<Vec<Outcome>, Fault> {

@@ -1,11 +1,12 @@
-//! The one thread that writes. What arrives while it commits is its next batch.
+//! The one thread that writes. What arrives while it is at work is its next transaction.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use postroom_core::error::StoreError;
@@ -13,7 +14,10 @@ use postroom_core::ports::{Clock, IdSource};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::checkpoint::{Care, Checkpointer, Checkpoints};
+use super::horizon::{Horizon, Lost};
 use super::log::Writable;
+use super::pace::{Pace, now};
 use super::session::Session;
 use super::work::{Outcome, Unit};
 use super::{log, open};
@@ -22,44 +26,9 @@ use super::{log, open};
 /// enough that the first does not wait long for the last.
 const BATCH_MAX: usize = 512;
 
-/// How long the writer waits for the next of a burst of orders, see [`Linger`].
-const BURST_GAP: Duration = Duration::from_micros(100);
-
-/// Whether it pays to wait a moment before the next transaction.
-///
-/// Who was answered asks again at once. Without a pause half of them would always come just after the
-/// next transaction has begun, and each sync of the disk would serve only the other half. So after a
-/// transaction of several jobs on a disk that takes its time the writer goes on taking orders
-/// as long as they come one upon the other. A lone caller, and a quick disk, are never kept waiting.
-#[derive(Debug, Clone, Copy, Default)]
-struct Linger {
-    until: Option<Instant>,
-}
-
-impl Linger {
-    /// How many jobs make a burst.
-    const JOBS: usize = 8;
-    /// A sync that is quicker than this is not worth waiting for.
-    const SLOW: Duration = Duration::from_millis(1);
-
-    fn after(jobs: usize, began: Instant) -> Self {
-        let now = now();
-        let took = now - began;
-        let pays = jobs >= Self::JOBS && took >= Self::SLOW;
-        Self { until: pays.then(|| now + took / 4) }
-    }
-
-    /// How long to wait for one more order.
-    fn patience(self) -> Option<Duration> {
-        let left = self.until?.saturating_duration_since(now());
-        (!left.is_zero()).then(|| left.min(BURST_GAP))
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the disk's time is real; nothing is decided by it")]
-fn now() -> Instant {
-    Instant::now()
-}
+/// From how many jobs on a transaction is synced beside the writer: handing it over costs a lone
+/// caller more than it brings.
+const MANY: usize = 8;
 
 /// Units, and who waits for their outcomes.
 struct Job {
@@ -67,16 +36,18 @@ struct Job {
     reply: oneshot::Sender<Vec<Outcome>>,
 }
 
-impl Job {
-    fn refuse(self, reason: &str) {
+fn refuse(jobs: &mut Vec<Job>, reason: &str) {
+    for job in jobs.drain(..) {
         let outcome = || Err(StoreError::Unavailable { reason: reason.to_owned() });
         // Who does not wait any more needs no answer.
-        let _ = self.reply.send(self.units.iter().map(|_| outcome()).collect());
+        let _ = job.reply.send(job.units.iter().map(|_| outcome()).collect());
     }
 }
 
 enum Order {
     Work(Job),
+    /// Something is to be looked at.
+    Wake,
     #[cfg(test)]
     Inspect(Box<dyn FnOnce(&Connection) + Send>),
     #[cfg(test)]
@@ -88,23 +59,34 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct Writer {
     orders: Sender<Order>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Writer {
-    /// Starts the thread on `writable`.
+    /// Starts the thread on `writable`, and two beside it: one syncs the log, one brings it into the
+    /// database. What is written is answered once it is within `horizon`.
     pub(super) fn start(
         writable: Writable,
+        horizon: Arc<Horizon>,
         path: PathBuf,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> io::Result<Self> {
         let (orders, queue) = mpsc::channel();
-        let loop_ = Loop { path, clock, ids, queue };
-        let thread = Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || loop_.run(Some(writable)))?;
-        Ok(Self { orders, thread: Mutex::new(Some(thread)) })
+        let writer = Self { orders, threads: Mutex::default() };
+        let wake = || {
+            let orders = writer.orders.clone();
+            move || drop(orders.send(Order::Wake))
+        };
+        let syncing = horizon.start(wake())?;
+        let (checkpointer, taking_in) = Checkpointer::start(wake())?;
+        let (pace, beside) = (Pace::default(), 0);
+        let database = writable.database.clone();
+        let loop_ = Loop { path, database, clock, ids, horizon, checkpointer, queue, pace, beside };
+        let thread =
+            Builder::new().name("sqlite-writer".to_owned()).spawn(move || loop_.run(writable))?;
+        writer.threads.lock().extend([syncing, taking_in, thread]);
+        Ok(writer)
     }
 
     /// Has `units` carried out, in their order.
@@ -133,10 +115,10 @@ impl Writer {
         let _ = self.orders.send(Order::Break);
     }
 
-    /// Has the thread finish what was given to it before, and end; waits for it.
+    /// Has the threads finish what was given to them before, and end; waits for them.
     pub(super) fn close(&self) {
         let _ = self.orders.send(Order::Close);
-        if let Some(thread) = self.thread.lock().take() {
+        for thread in self.threads.lock().drain(..) {
             let _ = thread.join();
         }
     }
@@ -148,42 +130,59 @@ impl Drop for Writer {
     }
 }
 
-/// How a session ended.
-enum End {
-    Closed,
-    Broken,
-}
-
 /// What the thread has.
 struct Loop {
     path: PathBuf,
+    database: Arc<File>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    horizon: Arc<Horizon>,
+    checkpointer: Checkpointer,
     queue: Receiver<Order>,
+    /// How long a unit takes.
+    pace: Pace,
+    /// How many jobs had the transaction that was last synced beside the writer.
+    beside: usize,
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.horizon.close();
+    }
 }
 
 impl Loop {
-    fn run(self, mut writable: Option<Writable>) {
-        let mut waiting = None;
+    fn run(mut self, first: Writable) {
+        let mut open = Some(first);
+        let mut jobs = Vec::new();
         loop {
-            if let Some(open) = writable.take() {
-                match self.serve(&open, waiting.take()) {
-                    End::Closed => return close(&open.connection),
-                    End::Broken => {}
+            if let Some(Writable { connection, log, beside, pages, .. }) = open.take() {
+                self.horizon.renew(log);
+                let checkpoints = Checkpoints::new(beside, self.checkpointer.clone());
+                let closing = self.serve(&connection, &pages, checkpoints, &mut jobs);
+                self.horizon.quiet();
+                match (closing, self.horizon.is_lost()) {
+                    (true, false) => return close(&connection),
+                    // The next start writes the log anew.
+                    (true, true) => return refuse(&mut jobs, "the store is closed"),
+                    (false, _) => {}
                 }
             }
-            // The connection is given up. The next job finds a new one, or is refused.
+            match open::again(&self.path, self.database.clone()) {
+                Ok(writable) => {
+                    tracing::info!("the database was opened anew");
+                    open = Some(writable);
+                    continue;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the database can't be opened anew");
+                    refuse(&mut jobs, &format!("the database can't be opened anew: {error}"));
+                }
+            }
+            // The next job has it tried again.
             match self.queue.recv() {
-                Ok(Order::Work(job)) => match open::again(&self.path) {
-                    Ok(open) => {
-                        tracing::info!("the database was opened anew");
-                        (writable, waiting) = (Some(open), Some(job));
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the database can't be opened anew");
-                        job.refuse(&format!("the database can't be opened anew: {error}"));
-                    }
-                },
+                Ok(Order::Work(job)) => jobs.push(job),
+                Ok(Order::Wake) => {}
                 #[cfg(test)]
                 Ok(Order::Inspect(_) | Order::Break) => {}
                 Ok(Order::Close) | Err(_) => return,
@@ -191,29 +190,53 @@ impl Loop {
         }
     }
 
-    fn serve(&self, open: &Writable, waiting: Option<Job>) -> End {
-        let mut session = Session::of(open, self.clock.clone(), self.ids.clone());
-        let mut jobs: Vec<Job> = waiting.into_iter().collect();
-        let mut linger = Linger::default();
+    /// Serves `jobs` and what else comes, until it is closed, or until the connection or its log can't
+    /// be trusted any more; says whether to end.
+    fn serve(
+        &mut self,
+        connection: &Connection,
+        log: &AtomicI32,
+        mut checkpoints: Checkpoints,
+        jobs: &mut Vec<Job>,
+    ) -> bool {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let mut session = Session::of(connection, clock, ids, self.horizon.clone());
+        let mut closing = false;
         loop {
-            let closing = self.fill(&mut session, &mut jobs, linger);
-            if !jobs.is_empty() {
-                let (count, began) = (jobs.len(), now());
-                serve_batch(&mut session, &mut jobs);
-                linger = Linger::after(count, began);
+            closing |= self.fill(&mut session, jobs);
+            if !jobs.is_empty() && !self.horizon.is_lost() {
+                let batch = jobs.drain(..self.share(jobs.len())).collect();
+                self.serve_batch(&mut session, batch);
             }
-            if closing {
-                return End::Closed;
+            let mut care = checkpoints.care(log.load(Ordering::Relaxed));
+            if care != Care::None {
+                // What was promised is on the disk before, so that nothing becomes of a checkpoint that
+                // fails but that the log is written anew.
+                self.horizon.quiet();
+                self.horizon.sync_now();
+            }
+            if care == Care::Finish && !self.horizon.is_lost() {
+                care = checkpoints.finish(connection);
+            }
+            if care == Care::Doubt {
+                session.give_up();
             }
             if session.is_broken() {
-                return End::Broken;
+                self.horizon.lose();
+            }
+            if closing && jobs.is_empty() || self.horizon.is_lost() {
+                return closing;
             }
         }
     }
 
     /// Takes all that is there, and waits for it if there is nothing; says whether to end.
+    ///
+    /// While the disk is busy with the last transaction there is time for more to arrive: it goes on
+    /// taking until the next one will be ready just when the disk is.
     #[cfg_attr(not(test), expect(unused_variables, reason = "only a test looks at it"))]
-    fn fill(&self, session: &mut Session<'_>, jobs: &mut Vec<Job>, linger: Linger) -> bool {
+    fn fill(&self, session: &mut Session<'_>, jobs: &mut Vec<Job>) -> bool {
+        self.horizon.await_turn();
         let mut count: usize = jobs.iter().map(|job| job.units.len()).sum();
         while count < BATCH_MAX {
             let order = if jobs.is_empty() {
@@ -221,14 +244,17 @@ impl Loop {
             } else {
                 match self.queue.try_recv() {
                     Ok(order) => Some(order),
-                    Err(mpsc::TryRecvError::Empty) => match linger.patience() {
-                        None => return false,
-                        Some(patience) => match self.queue.recv_timeout(patience) {
+                    Err(mpsc::TryRecvError::Empty) => {
+                        let patience = self.horizon.busy_for().saturating_sub(self.pace.of(count));
+                        if patience.is_zero() {
+                            return false;
+                        }
+                        match self.queue.recv_timeout(patience) {
                             Ok(order) => Some(order),
                             Err(RecvTimeoutError::Timeout) => return false,
                             Err(RecvTimeoutError::Disconnected) => None,
-                        },
-                    },
+                        }
+                    }
                     Err(mpsc::TryRecvError::Disconnected) => None,
                 }
             };
@@ -237,6 +263,7 @@ impl Loop {
                     count += job.units.len();
                     jobs.push(job);
                 }
+                Some(Order::Wake) => return false,
                 #[cfg(test)]
                 Some(Order::Inspect(f)) => f(session.connection()),
                 #[cfg(test)]
@@ -249,17 +276,54 @@ impl Loop {
         }
         false
     }
+
+    /// How many of so many waiting jobs make the next transaction.
+    ///
+    /// Who was answered asks again at once. Where the disk takes its time, all would soon go with the
+    /// same transaction: the disk would wait for it, and it for the disk. So half of those that are
+    /// under way go at a time, and there are always some for each.
+    fn share(&self, waiting: usize) -> usize {
+        let beside = if self.horizon.is_quiet() { 0 } else { self.beside };
+        let half = (waiting + beside).div_ceil(2);
+        let pays = half >= MANY && self.horizon.sync_time() >= self.pace.of(half) / 4;
+        if pays { half.min(waiting) } else { waiting }
+    }
+
+    /// Carries out the units of `jobs` together, and has each answered when that is safe.
+    fn serve_batch(&mut self, session: &mut Session<'_>, jobs: Vec<Job>) {
+        let (count, before) = (jobs.len(), self.horizon.promised());
+        let mut units = Vec::new();
+        let mut waiting = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            waiting.push((job.units.len(), job.reply));
+            units.extend(job.units);
+        }
+        let began = now();
+        let outcomes = session.carry_out(&units);
+        self.pace.took(now() - began, units.len());
+        self.horizon.when_safe(move |safe| answer(waiting, outcomes, safe));
+        if self.horizon.promised() == before || session.is_broken() {
+            return;
+        }
+        if count >= MANY || !self.horizon.is_quiet() {
+            self.beside = count;
+            self.horizon.sync_beside();
+        } else {
+            self.horizon.sync_now();
+        }
+    }
 }
 
-/// Carries out the units of `jobs` together and answers each.
-fn serve_batch(session: &mut Session<'_>, jobs: &mut Vec<Job>) {
-    let mut units = Vec::new();
-    let mut waiting = Vec::with_capacity(jobs.len());
-    for job in jobs.drain(..) {
-        waiting.push((job.units.len(), job.reply));
-        units.extend(job.units);
-    }
-    let mut outcomes = session.carry_out(&units).into_iter();
+/// Tells each of `waiting` its part of `outcomes`.
+fn answer(
+    waiting: Vec<(usize, oneshot::Sender<Vec<Outcome>>)>,
+    outcomes: Vec<Outcome>,
+    safe: Result<(), Lost>,
+) {
+    let mut outcomes = outcomes.into_iter().map(|outcome| match safe {
+        Ok(()) => outcome,
+        Err(Lost) => Err(StoreError::OutcomeUnknown { reason: "the disk failed".to_owned() }),
+    });
     for (count, reply) in waiting {
         // Who does not wait any more needs no answer.
         let _ = reply.send(outcomes.by_ref().take(count).collect());

@@ -3,6 +3,7 @@
 mod batch;
 mod durability;
 mod full;
+mod horizon;
 mod lists;
 mod opening;
 mod plans;
