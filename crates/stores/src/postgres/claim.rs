@@ -50,7 +50,7 @@ pub(super) async fn claim_ready<'t>(
             continue;
         }
         let envelope = Envelope::new(thread_id, command.clone());
-        let outcomes = transaction.carry_out(std::slice::from_ref(&envelope)).await?;
+        let outcomes = transaction.carry_out_expected(std::slice::from_ref(&envelope)).await?;
         for applied in outcomes.into_iter().flatten() {
             claimed.events.extend(applied.events);
             if let Reply::Claimed(Some(delivered)) = applied.reply {
@@ -88,7 +88,7 @@ pub(super) async fn reclaim<'t>(
     let reclaim = |id: ThreadId| Envelope::new(id, command.clone());
     let envelopes: Vec<Envelope> = thread_ids.into_iter().map(reclaim).collect();
     let mut reclaimed = Reclaimed::default();
-    for applied in transaction.carry_out(&envelopes).await?.into_iter().flatten() {
+    for applied in transaction.carry_out_expected(&envelopes).await?.into_iter().flatten() {
         reclaimed.events.extend(applied.events);
         if let Reply::Reclaimed(Some(dispatch)) = applied.reply {
             reclaimed.dispatches.push(dispatch);

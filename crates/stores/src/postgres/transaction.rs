@@ -131,6 +131,14 @@ impl<'t> Transaction<'t> {
         for envelope in envelopes {
             self.expect(&envelope.thread_id, &envelope.command);
         }
+        self.carry_out_expected(envelopes).await
+    }
+
+    /// Carries commands out, of which is read already what they were [expected](Self::expect) to need.
+    pub(super) async fn carry_out_expected(
+        &mut self,
+        envelopes: &[Envelope],
+    ) -> Result<Vec<Outcome>, Fault> {
         let mut outcomes = Vec::with_capacity(envelopes.len());
         for _ in 0..ROUNDS_MAX {
             self.read_needs().await?;
