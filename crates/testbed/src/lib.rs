@@ -11,10 +11,12 @@
 //! # Ok::<(), postroom_testbed::Error>(())
 //! ```
 
+mod account;
 mod disk;
 mod error;
 mod nats;
 mod patience;
+mod pgbouncer;
 pub mod port;
 mod postgres;
 mod process;
@@ -26,6 +28,7 @@ pub use disk::Disk;
 pub use error::Error;
 pub use nats::Nats;
 pub use patience::until;
+pub use pgbouncer::PgBouncer;
 pub use postgres::{Durability, Postgres, Settings, Shutdown, Standby};
 pub use process::{Process, Signal};
 pub use program::Program;

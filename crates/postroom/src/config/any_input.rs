@@ -61,7 +61,7 @@ fn value() -> impl Strategy<Value = String> {
 
 /// Parts of keys: known ones, which go astray in every way, and others.
 fn part() -> impl Strategy<Value = String> {
-    let known = "server listen insecure_no_keys store url signals nats_url limits drain_ms \
+    let known = "server listen insecure_no_keys store url signals nats_url postgres_url limits drain_ms \
                  max_concurrent_runs max_concurrent_runs_by_agent mailbox lease_ms \
                  suspended_lease_ms lease_renewal_interval_ms gc_ttl_ms signal_batch models small \
                  provider model base_url api_key_env agents assistant default system tools approve \
@@ -75,7 +75,7 @@ fn part() -> impl Strategy<Value = String> {
 
 /// The parts of a key: often one that there is.
 fn key() -> impl Strategy<Value = Vec<String>> {
-    let known = "server.listen server.insecure_no_keys store.url signals.nats_url limits.drain_ms \
+    let known = "server.listen server.insecure_no_keys store.url signals.nats_url signals.postgres_url limits.drain_ms \
                  limits.max_concurrent_runs limits.max_concurrent_runs_by_agent.a mailbox.lease_ms \
                  mailbox.suspended_lease_ms mailbox.signal_batch models.small.provider \
                  models.small.model agents.assistant.model agents.assistant.tools \

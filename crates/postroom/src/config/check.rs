@@ -29,13 +29,10 @@ impl Loaded {
         if url == "memory:" || url == "memory" || url == "memory://" {
             return Ok(StoreUrl::Memory);
         }
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return match url.parse::<tokio_postgres::Config>() {
-                Ok(_) => Ok(StoreUrl::Postgres(url.to_owned())),
-                Err(error) => {
-                    let said = postroom_stores::postgres::said(&error);
-                    fail(&format!("{said}: write postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
-                }
+        if is_postgres(url) {
+            return match check_postgres(url) {
+                Ok(()) => Ok(StoreUrl::Postgres(url.to_owned())),
+                Err(problem) => fail(&problem),
             };
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
@@ -58,16 +55,25 @@ impl Loaded {
     }
 
     fn check_signals(&self) -> Result<(), Invalid> {
-        let Some(url) = &self.config.signals.nats_url else { return Ok(()) };
-        let fail = |problem: &str| Err(self.invalid("signals.nats_url", problem));
-        if !matches!(self.store_url()?, StoreUrl::Postgres(_)) {
-            return fail(
-                "NATS carries what several nodes tell each other, and they share a PostgreSQL \
-                 store: set store.url to one, or take this out",
-            );
-        }
-        if !(url.starts_with("nats://") || url.starts_with("tls://")) {
-            return fail("write nats://HOST:PORT, or tls://HOST:PORT");
+        let signals = &self.config.signals;
+        let given = [("nats_url", &signals.nats_url), ("postgres_url", &signals.postgres_url)];
+        for (name, url) in given {
+            let Some(url) = url else { continue };
+            let fail = |problem: &str| Err(self.invalid(&format!("signals.{name}"), problem));
+            if !matches!(self.store_url()?, StoreUrl::Postgres(_)) {
+                return fail(
+                    "it carries what several nodes tell each other, and they share a PostgreSQL \
+                     store: set store.url to one, or take this out",
+                );
+            }
+            if name == "nats_url" && !(url.starts_with("nats://") || url.starts_with("tls://")) {
+                return fail("write nats://HOST:PORT, or tls://HOST:PORT");
+            }
+            if name == "postgres_url"
+                && let Err(problem) = check_postgres(url)
+            {
+                return fail(&problem);
+            }
         }
         Ok(())
     }
@@ -111,4 +117,21 @@ impl Loaded {
             None => Invalid::new(None, None, text),
         }
     }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
+}
+
+/// What is wrong with the address of a PostgreSQL database.
+fn check_postgres(url: &str) -> Result<(), String> {
+    let wanted = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+    if !is_postgres(url) {
+        return Err(wanted.to_owned());
+    }
+    let parsed = url.parse::<tokio_postgres::Config>();
+    parsed.map(drop).map_err(|error| {
+        let said = postroom_stores::postgres::said(&error);
+        format!("{said}: {wanted}")
+    })
 }

@@ -97,6 +97,10 @@ pub struct Signals {
     /// With a PostgreSQL store: carries what nodes tell each other, so that PostgreSQL need not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nats_url: Option<String>,
+    /// The PostgreSQL server itself, where `store.url` is a pooler in transaction mode: nodes listen
+    /// to each other there, which takes a connection of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_url: Option<String>,
 }
 
 /// Where a mailbox store is, as its URL says.

@@ -141,7 +141,19 @@ fn every_error_names_its_place() {
             "[signals]\nnats_url = \"nats://h\"",
             &[],
             &[],
-            "p.toml:2: signals.nats_url: NATS carries what",
+            "p.toml:2: signals.nats_url: it carries what",
+        ),
+        (
+            "[store]\nurl = \"postgres://u@h/d\"\n[signals]\npostgres_url = \"h:5432\"",
+            &[],
+            &[],
+            "p.toml:4: signals.postgres_url: write postgres://",
+        ),
+        (
+            "[signals]\npostgres_url = \"postgres://u@h/d\"",
+            &[],
+            &[],
+            "p.toml:2: signals.postgres_url: it carries what",
         ),
         ("[mcp.files]\ncommand = [\"x\"]\n", &[], &[], "p.toml:1: mcp.files: MCP servers are not"),
         (

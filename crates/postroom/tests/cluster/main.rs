@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 #[tokio::test]
 async fn any_node_answers_for_the_one_that_executes() {
-    for traffic in [Traffic::Postgres, Traffic::Nats] {
+    for traffic in [Traffic::Postgres, Traffic::PastPgBouncer, Traffic::Nats] {
         let site = Site::open(3, traffic).await;
         events_stream_from_all(&site).await;
         people_reach_the_run_from_anywhere(&site).await;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use postroom_testbed::{Nats, Postgres};
+use postroom_testbed::{Nats, PgBouncer, Postgres};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,12 +20,15 @@ pub struct Site {
     pub nodes: Vec<Server>,
     http: reqwest::Client,
     _nats: Option<Nats>,
+    _pooler: Option<PgBouncer>,
 }
 
 /// What carries what the nodes tell each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
     Postgres,
+    /// The store is behind a pooler, and they listen past it.
+    PastPgBouncer,
     Nats,
 }
 
@@ -35,15 +38,23 @@ impl Site {
         let schema = format!("site {}", NEXT.fetch_add(1, Ordering::Relaxed));
         let postgres = Postgres::shared();
         let nats = (traffic == Traffic::Nats).then(|| Nats::start().unwrap());
-        let signals = nats.as_ref().map(|nats| format!("nats_url = {:?}\n", nats.url()));
+        let pooler =
+            (traffic == Traffic::PastPgBouncer).then(|| PgBouncer::start(postgres).unwrap());
+        let store = match &pooler {
+            Some(pooler) => format!("url = {:?}\nprepared_statements = false\n", pooler.url()),
+            None => format!("url = {:?}\n", postgres.url()),
+        };
+        let signals = match (&nats, &pooler) {
+            (Some(nats), _) => format!("nats_url = {:?}\n", nats.url()),
+            (None, Some(_)) => format!("postgres_url = {:?}\n", postgres.url()),
+            (None, None) => String::new(),
+        };
         let config = format!(
-            "[store]\nurl = {:?}\nschema = {schema:?}\nconnections = 4\n\
-             [signals]\n{}\
+            "[store]\n{store}schema = {schema:?}\nconnections = 4\n\
+             [signals]\n{signals}\
              [limits]\ndrain_ms = 20000\n\
              [mailbox]\nlease_ms = {}\nlease_renewal_interval_ms = 500\nlease_margin_ms = 500\n\
              sweep_interval_ms = {}\nheartbeat_interval_ms = 500\ndefault_retry_delay_ms = 50\n",
-            postgres.url(),
-            signals.unwrap_or_default(),
             LEASE.as_millis(),
             SWEEP.as_millis(),
         );
@@ -52,7 +63,7 @@ impl Site {
         for home in &homes {
             running.push(home.serve(&[]).await);
         }
-        Self { homes, nodes: running, http: http(), _nats: nats }
+        Self { homes, nodes: running, http: http(), _nats: nats, _pooler: pooler }
     }
 
     /// The place of the node that executes `run`, once one does.

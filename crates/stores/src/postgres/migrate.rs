@@ -3,8 +3,11 @@
 //! A migration must leave a schema that the version before it can go on working with: nodes are
 //! replaced one after the other. So columns and tables are added first, and taken away by a later
 //! version, once nobody uses them any more.
+//!
+//! Nothing is prepared here: a pooler may have another connection ready for the next statement.
 
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use super::error::{OpenError, said};
 use super::queries::in_schema;
@@ -52,10 +55,8 @@ const NOTE: &str = include_str!("migrations/note.sql");
 
 async fn check_server(client: &Client) -> Result<(), OpenError> {
     let unreachable = |error| OpenError::Unreachable { reason: said(&error) };
-    let row = client
-        .query_one("SELECT current_setting('server_version_num')::int, version()", &[])
-        .await
-        .map_err(unreachable)?;
+    let version = "SELECT current_setting('server_version_num')::int, version()";
+    let row = client.query_typed_one(version, &[]).await.map_err(unreachable)?;
     let (number, found): (i32, String) = (row.get(0), row.get(1));
     if number < i32::try_from(OLDEST_SERVER).unwrap_or(i32::MAX) * 10_000 {
         return Err(OpenError::OldServer { found, oldest: OLDEST_SERVER });
@@ -71,7 +72,8 @@ async fn done(
     let unreachable = |error| OpenError::Unreachable { reason: said(&error) };
     let found = "SELECT count(*), count(*) FILTER (WHERE tablename = 'migrations') FROM pg_tables \
                  WHERE schemaname = $1";
-    let row = transaction.query_one(found, &[&schema]).await.map_err(unreachable)?;
+    let row =
+        transaction.query_typed_one(found, &[(&schema, Type::TEXT)]).await.map_err(unreachable)?;
     let (tables, ours): (i64, i64) = (row.get(0), row.get(1));
     if ours == 0 {
         return if tables == 0 {
@@ -81,6 +83,6 @@ async fn done(
         };
     }
     let newest = in_schema("SELECT max(number) FROM postroom.migrations", schema);
-    let row = transaction.query_one(&newest, &[]).await.map_err(unreachable)?;
+    let row = transaction.query_typed_one(&newest, &[]).await.map_err(unreachable)?;
     Ok(row.get::<_, Option<i64>>(0).unwrap_or_default())
 }

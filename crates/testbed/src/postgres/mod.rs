@@ -1,6 +1,5 @@
 //! A PostgreSQL server.
 
-mod account;
 mod installation;
 mod replication;
 mod settings;
@@ -12,11 +11,11 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use account::Account;
 use installation::Installation;
 pub use replication::Standby;
 pub use settings::{Durability, Settings};
 
+use crate::account::Account;
 use crate::process::{Launch, Process, Signal, succeeded};
 use crate::{Disk, Error, Scratch, port, until};
 

@@ -78,6 +78,8 @@ impl Traffic {
         let ids: Arc<dyn IdSource> = Arc::new(SystemIds::new());
         let spawner: Arc<dyn Spawner> = Arc::new(TokioSpawner);
         let installation = loaded.config.store.schema.clone();
+        let signals = &loaded.config.signals;
+        let url = signals.postgres_url.clone().unwrap_or(url);
         let bus = Bus::open(postroom_signals::postgres::Options {
             config: url.parse()?,
             tls: Some(Arc::new(client_tls()?)),
@@ -85,7 +87,7 @@ impl Traffic {
             ids: ids.clone(),
             spawner: spawner.clone(),
         });
-        let Some(url) = loaded.config.signals.nats_url.clone() else {
+        let Some(url) = signals.nats_url.clone() else {
             return Ok(Self {
                 signals: Arc::new(bus.signals()),
                 live: Arc::new(bus.live()),

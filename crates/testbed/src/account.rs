@@ -1,4 +1,4 @@
-//! The user that the server runs as: PostgreSQL refuses to run as root.
+//! The user that a server runs as: PostgreSQL and `PgBouncer` refuse to run as root.
 
 use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -14,7 +14,7 @@ const NAME: &str = "postgres";
 
 /// Whom the server runs as.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Account {
+pub(crate) enum Account {
     /// This process's own user.
     Ours,
     /// Another, because ours is root.
@@ -23,7 +23,7 @@ pub(super) enum Account {
 
 impl Account {
     /// Our own, unless it is root's.
-    pub(super) fn to_run_as() -> Result<Self, Error> {
+    pub(crate) fn to_run_as() -> Result<Self, Error> {
         // Our processes own their entries in /proc; where there is none, `id` knows.
         let ours =
             std::fs::metadata("/proc/self").map(|entry| entry.uid()).or_else(|_| id(&["-u"]));
@@ -35,14 +35,14 @@ impl Account {
     }
 
     /// Makes the file theirs.
-    pub(super) fn give(self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn give(self, path: &Path) -> Result<(), Error> {
         let Self::Other { uid, gid } = self else { return Ok(()) };
         let what = format!("cannot give {} to {NAME}", path.display());
         chown(path, Some(uid), Some(gid)).map_err(Error::io(what))
     }
 
     /// The words of a command that runs as this user, in the process that runs them.
-    pub(super) fn command(
+    pub(crate) fn command(
         self,
         program: &Path,
         arguments: impl IntoIterator<Item = OsString>,
