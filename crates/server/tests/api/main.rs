@@ -14,6 +14,7 @@ mod events;
 mod faults;
 mod guard;
 mod malformed;
+mod nesting;
 mod runs;
 mod submissions;
 mod system;
