@@ -7,6 +7,7 @@ mod client;
 mod house;
 mod store;
 
+mod any_request;
 mod batch;
 mod decisions;
 mod dispatches;
