@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::commands::session::Asked;
 use crate::commands::{
     agents, completions, dead_letters, dispatches, migrate, nodes, runs, send, serve, tail, threads,
 };
@@ -28,17 +29,17 @@ enum Command {
     /// Send a message and watch the answer
     Send(send::Args),
     /// Conversations: list, show, messages
-    Threads(threads::Args),
+    Threads(Asked<threads::Command>),
     /// Runs: list, show, cancel, wait, tail, decide
-    Runs(runs::Args),
+    Runs(Asked<runs::Command>),
     /// Deliveries of runs: list, show
-    Dispatches(dispatches::Args),
+    Dispatches(Asked<dispatches::Command>),
     /// Agents that runs can be given to: list, show
-    Agents(agents::Args),
+    Agents(Asked<agents::Command>),
     /// Deliveries that were given up: list, retry, purge
-    DeadLetters(dead_letters::Args),
+    DeadLetters(Asked<dead_letters::Command>),
     /// The processes that share a store: list
-    Nodes(nodes::Args),
+    Nodes(Asked<nodes::Command>),
     /// Watch events as they happen
     Tail(tail::Args),
     /// Bring the database to this version
@@ -65,12 +66,12 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => block_on(send::run(args)),
-            Command::Threads(args) => block_on(threads::run(args)),
-            Command::Runs(args) => block_on(runs::run(args)),
-            Command::Dispatches(args) => block_on(dispatches::run(args)),
-            Command::Agents(args) => block_on(agents::run(args)),
-            Command::DeadLetters(args) => block_on(dead_letters::run(args)),
-            Command::Nodes(args) => block_on(nodes::run(args)),
+            Command::Threads(asked) => block_on(threads::run(asked)),
+            Command::Runs(asked) => block_on(runs::run(asked)),
+            Command::Dispatches(asked) => block_on(dispatches::run(asked)),
+            Command::Agents(asked) => block_on(agents::run(asked)),
+            Command::DeadLetters(asked) => block_on(dead_letters::run(asked)),
+            Command::Nodes(asked) => block_on(nodes::run(asked)),
             Command::Tail(args) => block_on(tail::run(args)),
             Command::Migrate(args) => migrate::run(&args),
             Command::Completions(args) => completions::run(&args, &mut Self::command()),

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use postroom_core::id::IdempotencyKey;
 use serde::de::DeserializeOwned;
 
+use crate::nesting::{LEVELS_MAX, is_too_deep};
 use crate::problem::{Problem, Result};
 
 /// The longest body.
@@ -48,6 +49,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonList<T> {
     }
 }
 
+/// A body as JSON text: of the right type, not too long, not nested too deeply.
 async fn json_body(request: Request) -> Result<Vec<u8>> {
     if !is_json(request.headers()) {
         return Err(Problem::new(
@@ -58,7 +60,14 @@ async fn json_body(request: Request) -> Result<Vec<u8>> {
     }
     let length = request.headers().get(CONTENT_LENGTH);
     let announced = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    read(request.into_body(), announced).await
+    let body = read(request.into_body(), announced).await?;
+    if is_too_deep(&body) {
+        return Err(Problem::bad_request(
+            "invalid_json",
+            format!("the body is nested more than {LEVELS_MAX} levels deep: make it flatter"),
+        ));
+    }
+    Ok(body)
 }
 
 /// Reads a value from JSON; an error names its place.

@@ -15,6 +15,7 @@ mod app;
 mod bind;
 pub mod extract;
 pub mod guard;
+mod nesting;
 pub mod problem;
 mod routes;
 mod run_events;

@@ -5,23 +5,13 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::list::{Columns, show, show_one};
-use crate::client::{Client, Connection};
+use super::list::Columns;
+use super::session::Asked;
 use crate::output::{Ages, plain};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about agents.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// List agents
     List,
     /// Show an agent
@@ -46,10 +36,11 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Carries it out.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&args.connection)?;
-    match &args.command {
-        Command::List => show(&client.get(&["agents"], &[]).await?, args.json, &COLUMNS),
-        Command::Show { agent } => show_one(&client.get(&["agents", agent], &[]).await?, args.json),
+pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
+    let (command, session) = asked.open()?;
+    match command {
+        // They come from the server's configuration, in one page.
+        Command::List => session.show_items(&session.client.get(&["agents"], &[]).await?, &COLUMNS),
+        Command::Show { agent } => session.look_up(&["agents", &agent]).await,
     }
 }

@@ -7,23 +7,13 @@ use postroom_core::ports::Clock;
 use postroom_stores::system::SystemClock;
 use serde_json::{Value, json};
 
-use super::list::{Columns, ListArgs, list};
-use crate::client::{Client, Connection};
+use super::list::{Columns, ListArgs};
+use super::session::Asked;
 use crate::output::{Ages, note, plain, print, print_json};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about dead letters.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// List the dispatches that were given up, newest first
     List {
         #[command(flatten)]
@@ -55,6 +45,9 @@ enum Command {
     },
 }
 
+/// What a dead letter is among the dispatches.
+const STATUS: &str = "dead_letter";
+
 const COLUMNS: Columns = Columns {
     headings: &["DISPATCH", "RUN", "THREAD", "ATTEMPTS", "GIVEN UP", "ERROR"],
     row: |dispatch, ages: Ages| {
@@ -74,18 +67,16 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Carries it out.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&args.connection)?;
-    let status = ("status", "dead_letter".to_owned());
-    match args.command {
-        Command::List { list: how, thread } => {
-            let mut query = vec![status];
-            query.extend(thread.map(|thread| ("thread_id", thread)));
-            list(&client, &["dispatches"], &query, &how, args.json, &COLUMNS).await
+pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
+    let (command, session) = asked.open()?;
+    match command {
+        Command::List { list, thread } => {
+            let filters = [("status", Some(STATUS.to_owned())), ("thread_id", thread)];
+            session.list("dispatches", filters, &list, &COLUMNS).await
         }
         Command::Retry { dispatch: Some(id), .. } => {
-            let new = client.post(&["dispatches", &id, "retry"], &json!({})).await?;
-            if args.json {
+            let new = session.client.post(&["dispatches", &id, "retry"], &json!({})).await?;
+            if session.json {
                 print_json(&new)?;
             } else {
                 print(&format!("{}\n", plain(&new["dispatch_id"])))?;
@@ -94,21 +85,21 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Retry { dispatch: None, thread, agent, .. } => {
-            let mut body = json!({"status": "dead_letter"});
+            let mut body = json!({"status": STATUS});
             if let Some(thread) = thread {
                 body["thread_id"] = thread.into();
             }
             if let Some(agent) = agent {
                 body["agent_id"] = agent.into();
             }
-            let answer = client.post(&["dispatches", "retry"], &body).await?;
-            count(&answer, "retried", args.json)
+            let answer = session.client.post(&["dispatches", "retry"], &body).await?;
+            count(&answer, "retried", session.json)
         }
         Command::Purge { before } => {
             let before = before.unwrap_or_else(now);
-            let query = [status, ("before", before)];
-            let answer = client.delete(&["dispatches"], &query).await?;
-            count(&answer, "deleted", args.json)
+            let query = [("status", STATUS.to_owned()), ("before", before)];
+            let answer = session.client.delete(&["dispatches"], &query).await?;
+            count(&answer, "deleted", session.json)
         }
     }
 }

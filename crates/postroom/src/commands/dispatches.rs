@@ -4,23 +4,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::list::{Columns, ListArgs, list, show_one};
-use crate::client::{Client, Connection};
+use super::list::{Columns, ListArgs};
+use super::session::Asked;
 use crate::output::{Ages, plain};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about dispatches.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// List dispatches, newest first
     List {
         #[command(flatten)]
@@ -39,9 +29,10 @@ enum Command {
     },
 }
 
+/// A state of a dispatch.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum Status {
+pub enum Status {
     Queued,
     Claimed,
     Acked,
@@ -78,17 +69,14 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Carries it out.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&args.connection)?;
-    match &args.command {
-        Command::List { list: how, status, thread } => {
-            let mut query = Vec::new();
-            query.extend(status.map(|status| ("status", status.as_str().to_owned())));
-            query.extend(thread.clone().map(|thread| ("thread_id", thread)));
-            list(&client, &["dispatches"], &query, how, args.json, &COLUMNS).await
+pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
+    let (command, session) = asked.open()?;
+    match command {
+        Command::List { list, status, thread } => {
+            let status = status.map(|status| status.as_str().to_owned());
+            let filters = [("status", status), ("thread_id", thread)];
+            session.list("dispatches", filters, &list, &COLUMNS).await
         }
-        Command::Show { dispatch } => {
-            show_one(&client.get(&["dispatches", dispatch], &[]).await?, args.json)
-        }
+        Command::Show { dispatch } => session.look_up(&["dispatches", &dispatch]).await,
     }
 }

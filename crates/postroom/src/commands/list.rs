@@ -1,11 +1,8 @@
-//! What all commands that list have in common.
+//! Lists and single things, as people see them.
 
-use std::process::ExitCode;
+use serde_json::{Map, Value};
 
-use serde_json::Value;
-
-use crate::client::{Client, collect};
-use crate::output::{Ages, Paint, Style, Table, note, print, print_json};
+use crate::output::{Ages, Paint, Style, Table};
 
 /// How much of a list, and how it is shown.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,46 +20,16 @@ pub struct Columns {
     pub row: fn(&Value, Ages) -> Vec<String>,
 }
 
-/// Lists, as a table or as JSON.
-pub async fn list(
-    client: &Client,
-    path: &[&str],
-    query: &[(&str, String)],
-    args: &ListArgs,
-    json: bool,
-    columns: &Columns,
-) -> anyhow::Result<ExitCode> {
-    let answer = collect(client, path, query, args.limit as usize).await?;
-    show(&answer, json, columns)
-}
-
-/// Shows an answer of the form `{"items": […], "next_cursor": …}`.
-pub fn show(answer: &Value, json: bool, columns: &Columns) -> anyhow::Result<ExitCode> {
-    if json {
-        print_json(answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if items.is_empty() {
-        note("none");
-        return Ok(ExitCode::SUCCESS);
-    }
+/// The items as a table.
+pub fn table(items: &[Value], columns: &Columns) -> String {
     let ages = Ages::now();
     let mut table = Table::new(columns.headings);
     items.iter().for_each(|item| table.row((columns.row)(item, ages)));
-    print(&table.render(Style::of_stdout()))?;
-    if !answer["next_cursor"].is_null() {
-        note("there are more: see them with --limit");
-    }
-    Ok(ExitCode::SUCCESS)
+    table.render(Style::of_stdout())
 }
 
-/// Shows one thing: its fields in lines, or JSON.
-pub fn show_one(value: &Value, json: bool) -> anyhow::Result<ExitCode> {
-    let Some(fields) = value.as_object().filter(|_| !json) else {
-        print_json(value)?;
-        return Ok(ExitCode::SUCCESS);
-    };
+/// The fields of one thing, a line each; those that hold nothing are left out.
+pub fn fields(fields: &Map<String, Value>) -> String {
     let style = Style::of_stdout();
     let width = fields.keys().map(|key| key.chars().count()).max().unwrap_or(0);
     let line = |(key, value): (&String, &Value)| {
@@ -74,15 +41,12 @@ pub fn show_one(value: &Value, json: bool) -> anyhow::Result<ExitCode> {
         let key = style.paint(Paint::Dim, &format!("{key:<width$}"));
         format!("{key}  {}\n", printable(&value))
     };
-    let lines: Vec<String> =
-        fields.iter().filter(|(_, value)| !is_nothing(value)).map(line).collect();
-    print(&lines.concat())?;
-    Ok(ExitCode::SUCCESS)
+    fields.iter().filter(|(_, value)| !is_nothing(value)).map(line).collect()
 }
 
 fn is_nothing(value: &Value) -> bool {
     value.is_null()
-        || value.as_object().is_some_and(serde_json::Map::is_empty)
+        || value.as_object().is_some_and(Map::is_empty)
         || value.as_array().is_some_and(Vec::is_empty)
 }
 

@@ -10,6 +10,7 @@ pub mod nodes;
 pub mod runs;
 pub mod send;
 pub mod serve;
+pub mod session;
 pub mod tail;
 pub mod threads;
 mod watch;

@@ -5,23 +5,13 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::list::{Columns, show};
-use crate::client::{Client, Connection};
+use super::list::Columns;
+use super::session::Asked;
 use crate::output::plain;
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about nodes.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// List the nodes that work on the server's store, and those that did of late
     List,
 }
@@ -42,13 +32,13 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Carries it out.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&args.connection)?;
-    match args.command {
+pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
+    let (command, session) = asked.open()?;
+    match command {
         Command::List => {
-            let mut system = client.get(&["system"], &[]).await?;
+            let mut system = session.client.get(&["system"], &[]).await?;
             let nodes = json!({"items": system["nodes"].take(), "next_cursor": null});
-            show(&nodes, args.json, &COLUMNS)
+            session.show_items(&nodes, &COLUMNS)
         }
     }
 }

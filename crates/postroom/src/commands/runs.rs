@@ -8,24 +8,14 @@ use postroom_stores::system::SystemIds;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
-use super::list::{Columns, ListArgs, list, show_one};
+use super::list::{Columns, ListArgs};
+use super::session::{Asked, Session};
 use super::watch::{Ended, Watch, WatchArgs};
-use crate::client::{Client, Connection};
 use crate::output::{Ages, note, plain};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about runs.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// List runs, newest first
     List {
         #[command(flatten)]
@@ -104,33 +94,28 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Carries it out.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&args.connection)?;
-    match args.command {
-        Command::List { list: how, status, thread, agent } => {
-            let mut query = Vec::new();
-            query.extend(status.map(|status| ("status", status)));
-            query.extend(thread.map(|thread| ("thread_id", thread)));
-            query.extend(agent.map(|agent| ("agent_id", agent)));
-            list(&client, &["runs"], &query, &how, args.json, &COLUMNS).await
+pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
+    let (command, session) = asked.open()?;
+    match command {
+        Command::List { list, status, thread, agent } => {
+            let filters = [("status", status), ("thread_id", thread), ("agent_id", agent)];
+            session.list("runs", filters, &list, &COLUMNS).await
         }
-        Command::Show { run } => show_one(&client.get(&["runs", &run], &[]).await?, args.json),
+        Command::Show { run } => session.look_up(&["runs", &run]).await,
         Command::Cancel { run } => {
-            let answer = client.post(&["runs", &run, "cancel"], &json!({})).await?;
-            show_one(&answer, args.json)
+            session.show(&session.client.post(&["runs", &run, "cancel"], &json!({})).await?)
         }
-        Command::Wait { run, timeout } => wait(&client, &run, timeout, args.json).await,
+        Command::Wait { run, timeout } => wait(&session, &run, timeout).await,
         Command::Tail { run, watch } => {
-            let mut watch = Watch::new(&client, &run, &watch);
-            if args.json {
+            let mut watch = Watch::new(&session.client, &run, &watch);
+            if session.json {
                 watch = watch.in_json();
             }
             Ok(watch.until_end().await?.report())
         }
         Command::Decide { run, tool_call, approve, reason, .. } => {
             let decision = decision(&tool_call, approve, reason);
-            let answer = client.post(&["runs", &run, "decisions"], &decision).await?;
-            show_one(&answer, args.json)
+            session.show(&session.client.post(&["runs", &run, "decisions"], &decision).await?)
         }
     }
 }
@@ -151,29 +136,24 @@ pub fn decision(tool_call: &str, approve: bool, reason: Option<String>) -> Value
 /// How long one request waits: shorter than the client's patience with a silent server.
 const WAIT_ONCE: Duration = Duration::from_secs(30);
 
-async fn wait(
-    client: &Client,
-    run: &str,
-    timeout: Option<u64>,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
+async fn wait(session: &Session, run: &str, timeout: Option<u64>) -> anyhow::Result<ExitCode> {
     let deadline = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     loop {
         let left = deadline.map_or(WAIT_ONCE, |at| at.saturating_duration_since(Instant::now()));
         let query = [("timeout_ms", left.min(WAIT_ONCE).as_millis().to_string())];
-        let answer = client.get(&["runs", run, "wait"], &query).await?;
+        let answer = session.client.get(&["runs", run, "wait"], &query).await?;
         match answer["status"].as_str() {
             Some("done") => {
-                show_one(&answer, json)?;
+                session.show(&answer)?;
                 return Ok(Ended::of_run(&answer).report());
             }
             Some("waiting") => {
-                show_one(&answer, json)?;
+                session.show(&answer)?;
                 note("the run waits for somebody");
                 return Ok(ExitCode::SUCCESS);
             }
             _ if deadline.is_some_and(|at| Instant::now() >= at) => {
-                show_one(&answer, json)?;
+                session.show(&answer)?;
                 note("the time is over, and the run goes on");
                 return Ok(ExitCode::FAILURE);
             }

@@ -6,24 +6,14 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::list::{Columns, ListArgs, list, printable, show_one};
+use super::list::{Columns, ListArgs, printable};
+use super::session::{Asked, Session};
 use crate::cli::Usage;
-use crate::client::{Client, Connection};
 use crate::output::{Ages, Paint, Style, plain, print, print_json};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about threads.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// List threads, newest first
     List {
         #[command(flatten)]
@@ -61,23 +51,20 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Carries it out.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&args.connection)?;
-    match &args.command {
-        Command::List { list: how, metadata } => {
-            let query = metadata_query(metadata)?;
-            let query: Vec<(&str, String)> =
-                query.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-            list(&client, &["threads"], &query, how, args.json, &COLUMNS).await
+pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
+    let (command, session) = asked.open()?;
+    match command {
+        Command::List { list, metadata } => {
+            let filters = metadata_filters(&metadata)?;
+            let filters = filters.iter().map(|(name, value)| (name.as_str(), Some(value.clone())));
+            session.list("threads", filters, &list, &COLUMNS).await
         }
-        Command::Show { thread } => {
-            show_one(&client.get(&["threads", thread], &[]).await?, args.json)
-        }
-        Command::Messages { thread, after } => messages(&client, thread, *after, args.json).await,
+        Command::Show { thread } => session.look_up(&["threads", &thread]).await,
+        Command::Messages { thread, after } => messages(&session, &thread, after).await,
     }
 }
 
-fn metadata_query(filters: &[String]) -> Result<Vec<(String, String)>, Usage> {
+fn metadata_filters(filters: &[String]) -> Result<Vec<(String, String)>, Usage> {
     let parse = |filter: &String| {
         let (key, value) = filter
             .split_once('=')
@@ -88,27 +75,22 @@ fn metadata_query(filters: &[String]) -> Result<Vec<(String, String)>, Usage> {
 }
 
 /// All of them, page by page: a conversation is read from its beginning.
-async fn messages(
-    client: &Client,
-    thread: &str,
-    mut after: u64,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
+async fn messages(session: &Session, thread: &str, mut after: u64) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     loop {
         let query = [("after_seq", after.to_string()), ("limit", "1000".to_owned())];
-        let mut page = client.get(&["threads", thread, "messages"], &query).await?;
+        let mut page = session.client.get(&["threads", thread, "messages"], &query).await?;
         let Value::Array(items) = page["items"].take() else { break };
         let Some(last) = items.last() else { break };
         after = last["seq"].as_u64().context("the server sent a message without number")?;
-        if json {
+        if session.json {
             all.extend(items);
         } else {
             let style = Style::of_stdout();
             print(&items.iter().map(|item| message(item, style)).collect::<String>())?;
         }
     }
-    if json {
+    if session.json {
         print_json(&serde_json::json!({"items": all, "next_cursor": null}))?;
     }
     Ok(ExitCode::SUCCESS)

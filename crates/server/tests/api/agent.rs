@@ -24,6 +24,8 @@ impl Executor for Obedient {
                 context.cancelled().await;
                 RunOutcome::cancelled()
             }
+            // Does not even stop when it is told to.
+            "stay" => std::future::pending().await,
             "fail" => RunOutcome::PermanentError {
                 code: "broken".to_owned(),
                 error: "it was told to fail".to_owned(),

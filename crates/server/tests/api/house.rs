@@ -9,6 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use postroom_core::id::{AgentId, NodeId};
+use postroom_core::ports::MailboxStore;
 use postroom_server::{AgentInfo, Options};
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
 use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
@@ -23,10 +24,10 @@ use crate::agent::Obedient;
 use crate::client::{PATIENCE, Reply, Stream, request};
 use crate::store::FaultyStore;
 
-pub struct House {
+pub struct House<S = FaultyStore> {
     pub addr: SocketAddr,
     pub postroom: Postroom,
-    pub store: Arc<FaultyStore>,
+    pub store: Arc<S>,
     pub closing: CancellationToken,
     client: Client<HttpConnector, Body>,
     /// The server; dropped, it ends.
@@ -45,16 +46,22 @@ impl House {
     }
 
     pub async fn not_started(config: Config) -> Self {
-        let ids = Arc::new(SystemIds::new());
-        let memory = MemoryStore::new(Arc::new(SystemClock), ids.clone());
-        let store = Arc::new(FaultyStore::new(memory));
+        let memory = MemoryStore::new(Arc::new(SystemClock), Arc::new(SystemIds::new()));
+        Self::on(FaultyStore::new(memory), config).await
+    }
+}
+
+impl<S: MailboxStore + 'static> House<S> {
+    /// On a store of any kind; the service is not started.
+    pub async fn on(store: S, config: Config) -> Self {
+        let store = Arc::new(store);
         let parts = Parts {
             store: store.clone(),
             signals: Arc::new(LocalSignals::default()),
             live: Arc::new(LocalLive::default()),
             feed: Arc::new(LocalFeed::default()),
             executor: Arc::new(Obedient),
-            ids,
+            ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
             on_collect: None,
         };

@@ -7,6 +7,7 @@ mod client;
 mod house;
 mod store;
 
+mod any_request;
 mod batch;
 mod decisions;
 mod dispatches;
@@ -14,6 +15,7 @@ mod events;
 mod faults;
 mod guard;
 mod malformed;
+mod nesting;
 mod runs;
 mod submissions;
 mod system;

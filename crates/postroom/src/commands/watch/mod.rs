@@ -72,8 +72,22 @@ impl Watch {
         self.approvals.look(self.json).await
     }
 
-    /// Watches until the run has ended, or waits for what can't be given here.
-    pub async fn until_end(mut self) -> anyhow::Result<Ended> {
+    /// Watches until the run has ended, or waits for what can't be given here, or until whoever
+    /// watches goes away.
+    pub async fn until_end(self) -> anyhow::Result<Ended> {
+        let advice = format!("the run goes on; see it with: postroom runs tail {}", self.run);
+        tokio::select! {
+            ended = self.watched() => ended,
+            // Beside all that is done, not between: also what takes long is interrupted.
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                note(&advice);
+                Ok(Ended::LeftAlone)
+            }
+        }
+    }
+
+    async fn watched(mut self) -> anyhow::Result<Ended> {
         loop {
             tokio::select! {
                 followed = self.follow.next() => match followed {
@@ -95,11 +109,6 @@ impl Watch {
                 },
                 answer = self.approvals.answer(), if self.approvals.is_asking() => {
                     self.approvals.decide(answer).await?;
-                }
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
-                        note(&format!("the run goes on; see it with: postroom runs tail {}", self.run));
-                    return Ok(Ended::LeftAlone);
                 }
             }
         }

@@ -1,0 +1,115 @@
+//! Every route of the server, and what its requests are made of.
+
+/// What a route's body is, when it is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    None,
+    Submission,
+    Batch,
+    Decisions,
+    Inputs,
+    NewThread,
+    ThreadChange,
+    Edit,
+    Order,
+    RetryMany,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    pub method: &'static str,
+    /// As the router has it, the ids in braces.
+    pub path: &'static str,
+    pub form: Form,
+    /// The query's parameters.
+    pub parameters: &'static [&'static str],
+    /// The id with which it has the most to do.
+    pub fitting: Option<&'static str>,
+}
+
+impl Route {
+    const fn of(self, id: &'static str) -> Self {
+        Self { fitting: Some(id), ..self }
+    }
+}
+
+const fn read(path: &'static str, parameters: &'static [&'static str]) -> Route {
+    Route { method: "GET", path, form: Form::None, parameters, fitting: None }
+}
+
+const fn write(method: &'static str, path: &'static str, form: Form) -> Route {
+    Route { method, path, form, parameters: &[], fitting: None }
+}
+
+const fn submit(path: &'static str) -> Route {
+    Route { method: "POST", path, form: Form::Submission, parameters: &["wait"], fitting: None }
+}
+
+const PAGE: &[&str] = &["limit", "cursor"];
+const RUNS: &[&str] = &["limit", "cursor", "thread_id", "run_status", "agent_id", "parent_run_id"];
+const EVENTS: &[&str] = &["limit", "cursor", "after"];
+
+/// `run_status` is the parameter `status` with the words of a run.
+pub const ROUTES: &[Route] = &[
+    read("/", &[]),
+    read("/health/live", &[]),
+    read("/health/ready", &[]),
+    read("/metrics", &[]),
+    read("/v1/system", &[]),
+    read("/v1/agents", PAGE),
+    read("/v1/agents/{agent_id}", &[]),
+    read("/v1/events", &[]),
+    submit("/v1/runs"),
+    read("/v1/runs", RUNS),
+    write("POST", "/v1/runs/batch", Form::Batch),
+    read("/v1/runs/{run_id}", &[]),
+    read("/v1/runs/{run_id}/wait", &["timeout_ms"]),
+    read("/v1/runs/{run_id}/events", EVENTS),
+    write("POST", "/v1/runs/{run_id}/cancel", Form::None),
+    write("POST", "/v1/runs/{run_id}/decisions", Form::Decisions).of("r-asks"),
+    write("POST", "/v1/runs/{run_id}/inputs", Form::Inputs).of("r-busy"),
+    write("POST", "/v1/threads", Form::NewThread),
+    read("/v1/threads", &["limit", "cursor", "metadata.team"]),
+    read("/v1/threads/{thread_id}", &[]),
+    write("PATCH", "/v1/threads/{thread_id}", Form::ThreadChange),
+    write("DELETE", "/v1/threads/{thread_id}", Form::None),
+    submit("/v1/threads/{thread_id}/runs"),
+    read("/v1/threads/{thread_id}/runs", RUNS),
+    read("/v1/threads/{thread_id}/messages", &["limit", "cursor", "after_seq"]),
+    read("/v1/threads/{thread_id}/events", EVENTS),
+    read("/v1/threads/{thread_id}/dispatches", &["limit", "cursor", "status"]),
+    write("POST", "/v1/threads/{thread_id}/interrupt", Form::None),
+    read("/v1/threads/{thread_id}/pending", &[]),
+    write("POST", "/v1/threads/{thread_id}/pending/order", Form::Order).of("busy"),
+    write("PATCH", "/v1/threads/{thread_id}/pending/{message_id}", Form::Edit).of("busy"),
+    write("DELETE", "/v1/threads/{thread_id}/pending/{message_id}", Form::None).of("busy"),
+    read("/v1/dispatches", &["limit", "cursor", "thread_id", "status"]),
+    Route {
+        method: "DELETE",
+        path: "/v1/dispatches",
+        form: Form::None,
+        parameters: &["status", "before"],
+        fitting: None,
+    },
+    write("POST", "/v1/dispatches/retry", Form::RetryMany),
+    read("/v1/dispatches/{dispatch_id}", &[]),
+    write("POST", "/v1/dispatches/{dispatch_id}/retry", Form::None).of("$dead"),
+];
+
+/// A route that is added to the server must be added here, or nobody would try it.
+#[test]
+fn these_are_all_routes_of_the_server() {
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/routes");
+    let mut routed = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(sources).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(path).unwrap();
+        let calls = source.split(".route(").skip(1);
+        routed.extend(calls.map(|call| call.split('"').nth(1).unwrap().to_owned()));
+    }
+    let tried = ROUTES.iter().map(|route| route.path.to_owned()).collect();
+    assert_eq!(routed, tried);
+}
