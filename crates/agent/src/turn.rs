@@ -8,7 +8,7 @@ use futures::StreamExt;
 use postroom_core::command::{Committed, RunResult, Step, Take, Wait};
 use postroom_core::event::EventBody;
 use postroom_core::ports::{CancelReason, ContextError, RunContext, RunOutcome};
-use postroom_core::run::{Run, Termination, Usage, WaitReason};
+use postroom_core::run::{Reason, Run, Termination, Usage, WaitReason};
 use tokio::time::Instant;
 
 use crate::agent::Agent;
@@ -290,8 +290,8 @@ impl Turn {
                 let code = code.to_owned();
                 let event = EventBody::Error { code: code.clone(), message: message.clone() };
                 self.context.emit(event).await?;
-                let termination = Termination::Error { code, message: message.clone() };
-                let result = RunResult { termination, output: None, error: Some(message) };
+                let termination = Termination::Error(Reason::new(code, message.as_str()));
+                let result = RunResult { termination, output: None, error: Some(message.into()) };
                 Ok(RunOutcome::Completed { last: last.into(), result })
             }
             ModelError::Transient { retry_after: Some(delay), .. }
@@ -321,35 +321,33 @@ impl Turn {
     /// The end of a run whose answer the model or its provider cut short.
     fn cut_short(&mut self, reply: &Reply) -> Option<RunOutcome> {
         let stop = reply.finished.as_ref().map(|finished| finished.stop).unwrap_or_default();
-        let message = |text: &str| text.to_owned();
         let termination = match stop {
             Stop::Complete => return None,
-            Stop::TooLong => Termination::Stopped {
-                code: "max_tokens".to_owned(),
-                message: message("the answer reached the longest that the model gives"),
-            },
-            Stop::Filtered => Termination::Blocked {
-                code: "content_filter".to_owned(),
-                message: message("the provider's content policy cut the answer off"),
-            },
+            Stop::TooLong => Termination::Stopped(Reason::new(
+                "max_tokens",
+                "the answer reached the longest that the model gives",
+            )),
+            Stop::Filtered => Termination::Blocked(Reason::new(
+                "content_filter",
+                "the provider's content policy cut the answer off",
+            )),
         };
         let mut last = self.step();
         last.messages.extend(reply.partial(self.steps + 1));
         last.usage = usage(reply);
         last.steps = 1;
         last.events.push(EventBody::StepFinished { step: self.steps + 1 });
-        let output = Some(reply.text.clone()).filter(|text| !text.is_empty());
+        let output = Some(reply.text.as_str().into()).filter(|text: &Arc<str>| !text.is_empty());
         let result = RunResult { termination, output, error: None };
         Some(RunOutcome::Completed { last: last.into(), result })
     }
 
     fn stopped_by_max_steps(&mut self) -> RunOutcome {
         let max = self.agent.definition.max_steps;
-        let termination = Termination::Stopped {
-            code: "max_steps".to_owned(),
-            message: format!("the run made {} steps, and {max} are allowed", self.steps),
-        };
-        let result = RunResult { termination, output: self.said.take(), error: None };
+        let message = format!("the run made {} steps, and {max} are allowed", self.steps);
+        let termination = Termination::Stopped(Reason::new("max_steps", message));
+        let output = self.said.take().map(Into::into);
+        let result = RunResult { termination, output, error: None };
         RunOutcome::Completed { last: self.step().into(), result }
     }
 }

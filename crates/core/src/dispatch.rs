@@ -1,6 +1,7 @@
 //! Dispatches: one delivery of a run to an executor.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,9 +138,9 @@ pub struct Attempt {
     /// How the run ended, if it did.
     pub termination: Option<Termination>,
     /// The run's final text.
-    pub run_response: Option<String>,
+    pub run_response: Option<Arc<str>>,
     /// What went wrong.
-    pub run_error: Option<String>,
+    pub run_error: Option<Arc<str>>,
     /// When the result was recorded.
     pub completed_at: Option<Timestamp>,
 }

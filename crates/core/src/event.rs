@@ -46,8 +46,8 @@ pub enum EventBody {
     /// The run ended; nothing of this run follows.
     RunFinished {
         termination: Termination,
-        output: Option<String>,
-        error: Option<String>,
+        output: Option<Arc<str>>,
+        error: Option<Arc<str>>,
         usage: Usage,
         steps: u32,
     },
@@ -87,7 +87,7 @@ pub enum EventBody {
     /// The tool is done.
     ToolCallFinished { tool_call_id: ToolCallId, output: Value, is_error: bool },
     /// A waiting tool call was decided.
-    ToolCallResumed { tool_call_id: ToolCallId, decision: Decision },
+    ToolCallResumed { tool_call_id: ToolCallId, decision: Box<Decision> },
     /// A model has answered.
     InferenceFinished { model: String, usage: Usage, duration_ms: u64 },
     /// The agent's state, or a part of it, changed.

@@ -77,26 +77,27 @@ pub enum Termination {
     /// Somebody cancelled, interrupted or superseded it.
     Cancelled,
     /// A policy forbade it to go on.
-    Blocked {
-        /// Stable, for programs.
-        code: String,
-        /// For people.
-        message: String,
-    },
+    Blocked(Box<Reason>),
     /// A limit ended it: `max_steps`, `token_budget`, `time_limit` …
-    Stopped {
-        /// Stable, for programs.
-        code: String,
-        /// For people.
-        message: String,
-    },
+    Stopped(Box<Reason>),
     /// It failed.
-    Error {
-        /// Stable, for programs.
-        code: String,
-        /// For people.
-        message: String,
-    },
+    Error(Box<Reason>),
+}
+
+/// Why a run ended other than by itself. Few do, so every row and event has only room to point at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Stable, for programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Reason {
+    /// A reason to put into a [`Termination`].
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self { code: code.into(), message: message.into() })
+    }
 }
 
 impl Termination {
@@ -105,9 +106,17 @@ impl Termination {
         match self {
             Self::NaturalEnd => "natural_end",
             Self::Cancelled => "cancelled",
-            Self::Blocked { .. } => "blocked",
-            Self::Stopped { .. } => "stopped",
-            Self::Error { .. } => "error",
+            Self::Blocked(_) => "blocked",
+            Self::Stopped(_) => "stopped",
+            Self::Error(_) => "error",
+        }
+    }
+
+    /// Why, where that is not plain from the kind.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::NaturalEnd | Self::Cancelled => None,
+            Self::Blocked(reason) | Self::Stopped(reason) | Self::Error(reason) => Some(reason),
         }
     }
 }
@@ -271,10 +280,10 @@ pub struct Run {
     pub hidden: bool,
     /// The agent's own state.
     pub state: Option<AgentState>,
-    /// The final text.
-    pub output: Option<String>,
+    /// The final text: the same one that its last event and attempt hold.
+    pub output: Option<Arc<str>>,
     /// What went wrong, for people.
-    pub error: Option<String>,
+    pub error: Option<Arc<str>>,
     /// Tokens so far.
     pub usage: Usage,
     /// Steps so far.

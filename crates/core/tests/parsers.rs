@@ -11,7 +11,7 @@ use postroom_core::id::{
 use postroom_core::message::{Message, NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery};
 use postroom_core::policy::RetryPolicy;
-use postroom_core::run::{AgentState, Run, Termination, Usage, WaitReason};
+use postroom_core::run::{AgentState, Reason, Run, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
 use postroom_core::time::Timestamp;
 use proptest::collection::vec;
@@ -93,7 +93,8 @@ fn termination() -> impl Strategy<Value = Termination> {
     prop_oneof![
         Just(Termination::NaturalEnd),
         Just(Termination::Cancelled),
-        (code, message).prop_map(|(code, message)| Termination::Stopped { code, message }),
+        (code, message)
+            .prop_map(|(code, message)| Termination::Stopped(Reason::new(code, message))),
     ]
 }
 
@@ -128,8 +129,8 @@ fn event_body() -> impl Strategy<Value = EventBody> {
         (termination(), prop::option::of(text()), usage(), any::<u32>()).prop_map(
             |(termination, output, usage, steps)| EventBody::RunFinished {
                 termination,
-                error: output.clone(),
-                output,
+                error: output.clone().map(Into::into),
+                output: output.map(Into::into),
                 usage,
                 steps,
             }
@@ -148,7 +149,7 @@ fn event_body() -> impl Strategy<Value = EventBody> {
         }),
         (call(), decision()).prop_map(|(tool_call_id, decision)| EventBody::ToolCallResumed {
             tool_call_id,
-            decision,
+            decision: Box::new(decision),
         }),
         any_json().prop_map(|state| EventBody::StateChanged { state }),
         (text(), text()).prop_map(|(code, message)| EventBody::Error { code, message }),

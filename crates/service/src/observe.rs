@@ -141,9 +141,9 @@ impl Ended {
         match termination {
             Termination::NaturalEnd => Self::NaturalEnd,
             Termination::Cancelled => Self::Cancelled,
-            Termination::Blocked { .. } => Self::Blocked,
-            Termination::Stopped { .. } => Self::Stopped,
-            Termination::Error { .. } => Self::Error,
+            Termination::Blocked(_) => Self::Blocked,
+            Termination::Stopped(_) => Self::Stopped,
+            Termination::Error(_) => Self::Error,
         }
     }
 }

@@ -30,7 +30,7 @@ async fn a_transient_error_is_retried_with_growing_delays_until_the_attempts_are
     let submitted = send(&node, "t", Mode::Enqueue, "x").await;
     let run = finished(&node, &submitted.run_id).await;
 
-    assert!(matches!(run.termination(), Some(Termination::Error { .. })), "{run:?}");
+    assert!(matches!(run.termination(), Some(Termination::Error(_))), "{run:?}");
     let dispatch = node.store().dispatch(submitted.dispatch_id.unwrap()).await.unwrap().unwrap();
     assert_eq!(dispatch.state(), DispatchState::DeadLetter);
     assert_eq!(dispatch.attempt_count, 5);
@@ -60,7 +60,7 @@ async fn a_permanent_error_is_a_dead_letter_at_once_and_may_be_requeued() {
     let submitted = send(&node, "t", Mode::Enqueue, "x").await;
     let run = finished(&node, &submitted.run_id).await;
     assert!(
-        matches!(run.termination(), Some(Termination::Error { code, .. }) if code == "unknown_agent")
+        matches!(run.termination(), Some(Termination::Error(reason)) if reason.code == "unknown_agent")
     );
     assert_eq!(run.attempt, 1);
 

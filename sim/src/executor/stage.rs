@@ -9,7 +9,7 @@ use postroom_core::event::EventBody;
 use postroom_core::id::{MessageId, RunId, ToolCallId};
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::ports::{CancelReason, ContextError, RunContext, RunOutcome};
-use postroom_core::run::{AgentState, Termination, Usage, WaitReason};
+use postroom_core::run::{AgentState, Reason, Termination, Usage, WaitReason};
 use postroom_core::ticket::Ticket;
 use serde_json::{Value, json};
 
@@ -217,12 +217,9 @@ impl Player<'_> {
         }
         let termination = match self.entry.plan.ending {
             Ending::Natural => Termination::NaturalEnd,
-            Ending::Stopped => {
-                let (code, message) = ("max_steps".to_owned(), "enough".to_owned());
-                Termination::Stopped { code, message }
-            }
+            Ending::Stopped => Termination::Stopped(Reason::new("max_steps", "enough")),
         };
-        let result = RunResult { termination, output: Some("done".to_owned()), error: None };
+        let result = RunResult { termination, output: Some("done".into()), error: None };
         let last = Box::new(self.step(stages, Take::Nothing));
         Ok(RunOutcome::Completed { last, result })
     }

@@ -97,7 +97,7 @@ async fn it_can_fail_in_each_way() {
 
     let outcome = Fake::new(&["fail permanently"]).execute(&executor).await;
     let RunOutcome::Completed { result, .. } = outcome else { panic!("{outcome:?}") };
-    assert!(matches!(result.termination, Termination::Error { .. }));
+    assert!(matches!(result.termination, Termination::Error(_)));
 }
 
 #[tokio::test]

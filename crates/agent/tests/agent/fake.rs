@@ -370,7 +370,7 @@ pub fn demo_executor() -> AgentExecutor {
 pub fn output(outcome: RunOutcome) -> String {
     match outcome {
         RunOutcome::Completed { result, .. } if result.error.is_none() => {
-            result.output.unwrap_or_default()
+            result.output.as_deref().unwrap_or_default().to_owned()
         }
         other => panic!("the run did not end well: {other:?}"),
     }

@@ -246,11 +246,9 @@ async fn what_nothing_will_mend_ends_the_run() {
     ] {
         let (outcome, fake) = outcome_of(fails(status, "", message)).await;
         let RunOutcome::Completed { result, .. } = &outcome else { panic!("{outcome:?}") };
-        let Termination::Error { code, message } = &result.termination else {
-            panic!("{outcome:?}")
-        };
-        assert_eq!(code, expected);
-        assert!(message.contains(&status.to_string()));
+        let Termination::Error(reason) = &result.termination else { panic!("{outcome:?}") };
+        assert_eq!(reason.code, expected);
+        assert!(reason.message.contains(&status.to_string()));
         let all = format!("{outcome:?}{:?}", fake.events.lock());
         assert!(!all.contains(KEY), "the key is cut out");
     }

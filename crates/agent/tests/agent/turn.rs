@@ -178,7 +178,7 @@ async fn the_step_limit_counts_over_all_attempts() {
     fake.run.lock().steps = 1;
     let (_, result) = ended(fake.execute(&model.executor_of(config)).await);
     assert!(
-        matches!(&result.termination, Termination::Stopped { code, .. } if code == "max_steps"),
+        matches!(&result.termination, Termination::Stopped(reason) if reason.code == "max_steps"),
         "{result:?}"
     );
     assert_eq!(fake.run.lock().steps, 3);
@@ -204,7 +204,7 @@ async fn a_transient_error_fails_the_attempt_and_a_permanent_one_the_run() {
     }
     let (_, result) = ended(fake.execute(&executor).await);
     assert!(
-        matches!(&result.termination, Termination::Error { code, .. } if code == "bad_api_key")
+        matches!(&result.termination, Termination::Error(reason) if reason.code == "bad_api_key")
     );
     assert_eq!(result.error.as_deref(), Some("no"));
 }

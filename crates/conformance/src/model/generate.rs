@@ -16,7 +16,7 @@ use postroom_core::id::{
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery, Granularity};
 use postroom_core::ports::ReclaimScope;
-use postroom_core::run::{AgentState, Termination, Usage, WaitReason};
+use postroom_core::run::{AgentState, Reason, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
 use postroom_core::time::Timestamp;
 
@@ -320,12 +320,9 @@ impl Make<'_> {
         match self.random.below(4) {
             0 => RunResult::cancelled(),
             1 => RunResult {
-                termination: Termination::Error {
-                    code: "bad".to_owned(),
-                    message: "it went wrong".to_owned(),
-                },
+                termination: Termination::Error(Reason::new("bad", "it went wrong")),
                 output: None,
-                error: Some("it went wrong".to_owned()),
+                error: Some("it went wrong".into()),
             },
             _ => RunResult::natural_end(Some("done".to_owned())),
         }

@@ -9,7 +9,7 @@ use postroom_core::error::{Refusal, StoreError};
 use postroom_core::id::{DispatchId, InstanceId};
 use postroom_core::ops::Operations;
 use postroom_core::ports::IdSource;
-use postroom_core::run::Termination;
+use postroom_core::run::{Reason, Termination};
 
 use crate::world::{LEASE, World, claim_of, delivery, request, said, thread};
 
@@ -30,8 +30,8 @@ pub async fn a_life_by_names(world: World) {
     assert!(store.extend_lease(dispatch.id, claim.clone(), LEASE).await.expect("renewed"));
     store.commit(dispatch.id, claim.clone(), Step::default()).await.expect("committed");
     let result = RunResult {
-        termination: Termination::Stopped { code: "max_steps".to_owned(), message: String::new() },
-        output: Some("so far".to_owned()),
+        termination: Termination::Stopped(Reason::new("max_steps", "")),
+        output: Some("so far".into()),
         error: None,
     };
     store.record_run_result(dispatch.id, claim.clone(), result.clone()).await.expect("recorded");

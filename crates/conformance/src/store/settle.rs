@@ -7,7 +7,7 @@ use postroom_core::dispatch::{AttemptStatus, DispatchState, DispatchStatus};
 use postroom_core::error::Refusal;
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::ports::Clock;
-use postroom_core::run::{RunState, Termination, WaitReason};
+use postroom_core::run::{Reason, RunState, Termination, WaitReason};
 
 use crate::world::{World, beginning, delivery, settle, started, thread};
 
@@ -38,11 +38,11 @@ pub async fn ack(world: World) {
 pub async fn a_failed_run_is_a_consumed_delivery(world: World) {
     let t = thread("t");
     let active = world.started(&t).await;
-    let termination = Termination::Error { code: "bad".to_owned(), message: "it broke".to_owned() };
+    let termination = Termination::Error(Reason::new("bad", "it broke"));
     let result = RunResult {
         termination: termination.clone(),
         output: None,
-        error: Some("it broke".to_owned()),
+        error: Some("it broke".into()),
     };
     let settled = world.settle(&t, &active.claim, Outcome::Ack(result)).await;
     assert_eq!(settled.dispatch.state(), DispatchState::Acked);
@@ -86,7 +86,7 @@ pub async fn nack_until_the_budget_is_spent(world: World) {
     }
     let run = world.snapshot(&t).await.runs.into_iter().find(|run| run.attempt == 3);
     let termination = run.expect("the run").termination().cloned();
-    assert!(matches!(termination, Some(Termination::Error { .. })), "{termination:?}");
+    assert!(matches!(termination, Some(Termination::Error(_))), "{termination:?}");
     assert_eq!(world.start(&t).await.dispatch.id, next.id, "poison does not hold its thread");
 }
 
@@ -101,10 +101,7 @@ pub async fn dead_letter_at_once(world: World) {
     assert_eq!(settled.dispatch.last_error.as_deref(), Some("no such agent"));
     assert_eq!(
         settled.run.termination(),
-        Some(&Termination::Error {
-            code: "unknown_agent".to_owned(),
-            message: "no such agent".to_owned()
-        })
+        Some(&Termination::Error(Reason::new("unknown_agent", "no such agent")))
     );
     world.snapshot(&t).await;
 }

@@ -1,5 +1,6 @@
 //! What an execution writes: its steps, and how its delivery ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::submit::ClaimRequest;
@@ -98,15 +99,15 @@ pub struct RunResult {
     /// How.
     pub termination: Termination,
     /// The final text.
-    pub output: Option<String>,
+    pub output: Option<Arc<str>>,
     /// What went wrong, for people.
-    pub error: Option<String>,
+    pub error: Option<Arc<str>>,
 }
 
 impl RunResult {
     /// A natural end with `output`.
     pub fn natural_end(output: Option<String>) -> Self {
-        Self { termination: Termination::NaturalEnd, output, error: None }
+        Self { termination: Termination::NaturalEnd, output: output.map(Into::into), error: None }
     }
 
     /// The end of a run that was cancelled.

@@ -58,6 +58,7 @@ impl Work<'_> {
                 TicketState::Open => {
                     ticket.state = TicketState::Decided { decision: decision.clone(), live };
                     newly_closed = true;
+                    let decision = Box::new(decision);
                     self.event(Some(run_id), EventBody::ToolCallResumed { tool_call_id, decision });
                 }
                 TicketState::Decided { decision: first, live }

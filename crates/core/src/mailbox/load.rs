@@ -13,9 +13,11 @@ use super::Mailbox;
 use super::rows::Rows;
 use super::tracked::Tracked;
 
-/// How much of the queue's front is loaded. Readiness must be known afterwards: a command that claims
-/// leaves a busy thread, whatever is queued; any other takes at most one dispatch out of the queue
-/// (it cancels one), and the next is then the first.
+/// How much of the queue's front is loaded for a command that takes nothing out of it: readiness must
+/// be known afterwards.
+const HEAD: usize = 1;
+/// The same for a command that may take a dispatch out of the queue. It takes one at most (it cancels
+/// it, or claims it and finds its run over), and the next is then the first.
 const FRONT: usize = 2;
 
 impl Mailbox {
@@ -117,10 +119,12 @@ impl<R: Rows> Loader<'_, R> {
                 self.claimed()?;
                 self.claimed_run()?;
                 self.known(&settle.step.messages)?;
-                self.front()?;
                 self.pending()?;
                 if let Some(next) = &settle.next {
+                    self.front()?;
                     self.beginning(next.begin)?;
+                } else {
+                    self.first_queued(HEAD)?;
                 }
             }
             Command::RecordStart { .. } | Command::RecordResult { .. } => {
@@ -220,8 +224,10 @@ impl<R: Rows> Loader<'_, R> {
         let interrupts = matches!(submit.mode, Mode::Interrupt | Mode::Rollback);
         if interrupts && !self.is_claimed() {
             self.whole_queue()?;
-        } else {
+        } else if submit.claim.is_some() {
             self.front()?;
+        } else {
+            self.first_queued(HEAD)?;
         }
         let open = self.pointed_run(|thread| thread.open_run_id.clone())?;
         if let Some(run_id) = &open {
@@ -342,10 +348,14 @@ impl<R: Rows> Loader<'_, R> {
     }
 
     fn front(&mut self) -> Result<(), R::Error> {
+        self.first_queued(FRONT)
+    }
+
+    fn first_queued(&mut self, limit: usize) -> Result<(), R::Error> {
         if self.mailbox.thread.as_ref().is_some_and(|thread| thread.queued > 0) {
-            let due = self.rows.due(&self.mailbox.thread_id, FRONT)?;
+            let due = self.rows.due(&self.mailbox.thread_id, limit)?;
             due.into_iter().for_each(|dispatch| self.mailbox.dispatches.load(dispatch));
-            let delayed = self.rows.delayed(&self.mailbox.thread_id, self.now, FRONT)?;
+            let delayed = self.rows.delayed(&self.mailbox.thread_id, self.now, limit)?;
             delayed.into_iter().for_each(|dispatch| self.mailbox.dispatches.load(dispatch));
         }
         Ok(())
@@ -394,9 +404,9 @@ impl<R: Rows> Loader<'_, R> {
     }
 
     fn input(&mut self, run_id: &RunId) -> Result<(), R::Error> {
-        let Some(run) = self.find_run(run_id) else { return Ok(()) };
-        for range in run.input.clone() {
-            let messages = self.rows.messages(&self.mailbox.thread_id, range)?;
+        let Some(run) = self.mailbox.runs.get(run_id) else { return Ok(()) };
+        for range in &run.input {
+            let messages = self.rows.messages(&self.mailbox.thread_id, *range)?;
             self.mailbox.log.extend(messages);
         }
         Ok(())

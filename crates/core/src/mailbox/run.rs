@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::{AgentId, DispatchId, RunId};
 use crate::message::Message;
-use crate::run::{Origin, Run, RunSpec, RunState, RunStatus, Termination, Usage};
+use crate::run::{Origin, Reason, Run, RunSpec, RunState, RunStatus, Termination, Usage};
 use crate::sabotage::{Fault, committed};
 use crate::ticket::TicketState;
 
@@ -129,11 +129,12 @@ impl Work<'_> {
                 error: error.clone(),
             },
         );
-        let termination = Termination::Error { code, message: error.clone() };
-        self.finish_run(
-            &dispatch.run_id,
-            &RunResult { termination, output: None, error: Some(error) },
-        )
+        let result = RunResult {
+            termination: Termination::Error(Reason::new(code, error.as_str())),
+            output: None,
+            error: Some(error.into()),
+        };
+        self.finish_run(&dispatch.run_id, &result)
     }
 
     /// Turns steering that no run has taken in into the thread's next dispatch. It takes the place

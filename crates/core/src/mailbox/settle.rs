@@ -211,7 +211,7 @@ impl Work<'_> {
                 run_status: AttemptStatus::Failed,
                 termination: None::<Termination>,
                 run_response: None,
-                run_error: Some(error.to_owned()),
+                run_error: Some(error.into()),
                 completed_at: Some(now),
             };
         }

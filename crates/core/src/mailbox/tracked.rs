@@ -1,8 +1,7 @@
 //! Rows that were loaded, and what became of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::dispatch::Dispatch;
@@ -13,7 +12,7 @@ use super::changes::Write;
 
 /// A row with a key.
 pub(super) trait Row: Clone + fmt::Debug {
-    type Key: Clone + Eq + Hash + fmt::Debug;
+    type Key: Clone + Ord + fmt::Debug;
     fn key(&self) -> &Self::Key;
 }
 
@@ -46,12 +45,12 @@ const FEW: usize = 16;
 pub(super) struct Tracked<T: Row> {
     rows: Vec<(Arc<T>, Fate)>,
     /// Where each row is, kept only where there are many.
-    places: HashMap<T::Key, usize>,
+    places: BTreeMap<T::Key, usize>,
 }
 
 impl<T: Row> Tracked<T> {
     pub(super) fn new() -> Self {
-        Self { rows: Vec::new(), places: HashMap::new() }
+        Self { rows: Vec::new(), places: BTreeMap::new() }
     }
 
     /// Takes a row that was loaded, unless it is here already.

@@ -138,8 +138,12 @@ impl<'a> Work<'a> {
 
     pub(super) fn dispatch_mut(&mut self, id: DispatchId) -> Result<&mut Dispatch, Refusal> {
         let now = self.now;
-        let dispatch =
-            self.dispatches.edit(&id).ok_or(Refusal::UnknownDispatch { dispatch_id: id })?;
+        let thread_id = &self.thread.id;
+        let dispatch = self
+            .dispatches
+            .edit(&id)
+            .filter(|dispatch| dispatch.thread_id == *thread_id)
+            .ok_or(Refusal::UnknownDispatch { dispatch_id: id })?;
         // A clock that goes back makes nothing older than it is.
         dispatch.updated_at = now.max(dispatch.created_at);
         Ok(dispatch)
@@ -151,8 +155,8 @@ impl<'a> Work<'a> {
         id: DispatchId,
         status: DispatchStatus,
     ) -> Result<&mut Dispatch, Refusal> {
-        let from = self.dispatch(id)?.state();
         let dispatch = self.dispatch_mut(id)?;
+        let from = dispatch.state();
         dispatch.status = status;
         let to = dispatch.state();
         self.depth.moved(Some(from), to);

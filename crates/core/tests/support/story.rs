@@ -16,7 +16,7 @@ use postroom_core::id::{
 };
 use postroom_core::message::{Content, Metadata, NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery, Granularity};
-use postroom_core::run::{AgentState, Termination, Usage, WaitReason};
+use postroom_core::run::{AgentState, Reason, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket};
 
 use super::Tables;
@@ -388,7 +388,7 @@ fn result(seed: u8) -> RunResult {
     match seed % 4 {
         0 => RunResult::cancelled(),
         1 => RunResult {
-            termination: Termination::Stopped { code: "max_steps".into(), message: "20".into() },
+            termination: Termination::Stopped(Reason::new("max_steps", "20")),
             output: None,
             error: Some("stopped".into()),
         },

@@ -1,5 +1,7 @@
 //! Dispatches.
 
+use std::sync::Arc;
+
 use postroom_core::dispatch::{AttemptStatus, Dispatch, DispatchState, DispatchStatus, Priority};
 use postroom_core::id::{
     AgentId, DedupeKey, DispatchId, Epoch, InstanceId, NodeId, RunId, ThreadId,
@@ -30,8 +32,8 @@ pub struct DispatchView {
     dispatch_instance_id: Option<InstanceId>,
     run_status: Option<AttemptStatus>,
     termination: Option<TerminationView>,
-    run_response: Option<String>,
-    run_error: Option<String>,
+    run_response: Option<Arc<str>>,
+    run_error: Option<Arc<str>>,
     completed_at: Option<String>,
     requeued_as: Option<DispatchId>,
     created_at: String,

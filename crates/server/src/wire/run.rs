@@ -1,8 +1,10 @@
 //! Runs.
 
+use std::sync::Arc;
+
 use postroom_core::id::{AgentId, RunId, ThreadId, ToolCallId};
 use postroom_core::message::Metadata;
-use postroom_core::run::{Origin, Run, RunState, Termination, Usage, WaitReason};
+use postroom_core::run::{Origin, Reason, Run, RunState, Termination, Usage, WaitReason};
 use postroom_core::ticket::Ticket;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,8 +23,8 @@ pub struct RunView {
     status: RunState,
     waiting: Option<WaitingView>,
     termination: Option<TerminationView>,
-    output: Option<String>,
-    error: Option<String>,
+    output: Option<Arc<str>>,
+    error: Option<Arc<str>>,
     usage: Usage,
     steps: u32,
     attempt: u32,
@@ -69,12 +71,8 @@ pub(super) struct TerminationView {
 
 impl From<&Termination> for TerminationView {
     fn from(termination: &Termination) -> Self {
-        let (code, message) = match termination {
-            Termination::NaturalEnd | Termination::Cancelled => (None, None),
-            Termination::Blocked { code, message }
-            | Termination::Stopped { code, message }
-            | Termination::Error { code, message } => (Some(code.clone()), Some(message.clone())),
-        };
+        let reason = termination.reason().cloned();
+        let (code, message) = reason.map(|Reason { code, message }| (code, message)).unzip();
         Self { r#type: termination.as_str(), code, message }
     }
 }

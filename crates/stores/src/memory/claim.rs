@@ -61,8 +61,9 @@ impl Tables {
     }
 
     fn first_delayed_priority(&self, thread_id: &ThreadId) -> Priority {
-        let first = self.mailboxes.get(thread_id).and_then(|here| here.delayed.first());
-        let dispatch = first.and_then(|(_, _, id)| self.shared.dispatches.get(id));
+        let here = self.mailboxes.get(thread_id);
+        let first = here.and_then(|here| here.delayed.first_key_value());
+        let dispatch = first.and_then(|(_, number)| self.shared.dispatches.at(*number));
         dispatch.map_or_else(Priority::default, |dispatch| dispatch.priority)
     }
 
@@ -77,8 +78,9 @@ impl Tables {
     ) -> Result<Reclaimed, StoreError> {
         let force = *scope == ReclaimScope::All;
         let leases = &self.shared.times.leases;
-        let ended = leases.iter().take_while(|((until, _), _)| force || *until < now);
-        let threads: Vec<ThreadId> = ended.take(limit).map(|(_, id)| id.clone()).collect();
+        let ended = leases.iter().take_while(|(until, _)| force || *until < now).take(limit);
+        let dispatches = ended.filter_map(|(_, number)| self.shared.dispatches.at(*number));
+        let threads: Vec<ThreadId> = dispatches.map(|row| row.thread_id.clone()).collect();
         let mut reclaimed = Reclaimed::default();
         for thread_id in threads {
             let command = Command::Reclaim { force, retry_in };
@@ -111,14 +113,15 @@ impl Tables {
     fn purge_state(&mut self, state: DispatchState, older_than: Timestamp, limit: usize) -> u64 {
         let shared = &mut self.shared;
         let old = (state, Timestamp(i64::MIN), 0)..(state, older_than, 0);
-        let old: Vec<_> = shared.times.terminal.range(old).take(limit).map(|(_, id)| *id).collect();
+        let old = shared.times.terminal.range(old).take(limit);
+        let old: Vec<u64> = old.map(|(_, _, number)| *number).collect();
         let mut purged = 0;
-        for id in old {
-            if let Some(removed) = shared.dispatches.remove(&id) {
-                shared.times.unindex(removed.number, &removed.row);
+        for number in old {
+            if let Some(removed) = shared.dispatches.remove(number) {
+                shared.times.unindex(number, &removed);
                 purged += 1;
-                if let Some(here) = self.mailboxes.get_mut(&removed.row.thread_id) {
-                    here.forget_dispatch(removed.number);
+                if let Some(here) = self.mailboxes.get_mut(&removed.thread_id) {
+                    here.forget_dispatch(number);
                 }
             }
         }

@@ -37,8 +37,8 @@ impl Tables {
             (None, None) => None,
         };
         if let Some(few) = few {
-            let few = few.into_iter().flatten().rev().skip_while(|(number, _)| *number >= below);
-            let runs = few.filter_map(|(number, id)| Some((*number, table.get(id)?)));
+            let few = few.into_iter().flatten().rev().skip_while(|number| **number >= below);
+            let runs = few.filter_map(|number| Some((*number, table.at(*number)?)));
             return Ok(page(runs.filter(|(_, run)| wanted(run)), limit));
         }
         let states: Vec<usize> = match filter.state {
@@ -82,9 +82,9 @@ impl Tables {
             let dispatches = table.newest_first(&states, below);
             return Ok(page(dispatches.filter(|(_, row)| row.thread_id == *thread_id), limit));
         }
-        let end = here.dispatches.partition_point(|(number, _)| *number < below);
+        let end = here.dispatches.partition_point(|number| *number < below);
         let dispatches = here.dispatches.range(..end).rev();
-        let dispatches = dispatches.filter_map(|(number, id)| Some((*number, table.get(id)?)));
+        let dispatches = dispatches.filter_map(|number| Some((*number, table.at(*number)?)));
         let wanted = |row: &Dispatch| states.contains(&(row.state() as usize));
         Ok(page(dispatches.filter(|(_, row)| wanted(row)), limit))
     }

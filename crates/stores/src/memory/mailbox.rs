@@ -1,13 +1,13 @@
 //! What belongs to one thread alone.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::HashMap;
 use postroom_core::command::Submitted;
 use postroom_core::dispatch::{Dispatch, DispatchStatus, Priority};
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId, RunId};
+use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId};
 use postroom_core::mailbox::PendingWrite;
 use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
@@ -33,19 +33,19 @@ pub(super) struct MailboxRows {
     pub(super) events: Vec<SharedEvent>,
     /// What is claimed: kept apart from the thread's own pointer, to check it.
     pub(super) claimed: Option<DispatchId>,
-    /// What is queued and due, in order of the queue.
-    pub(super) due: BTreeSet<(Priority, u64, DispatchId)>,
-    /// What is queued for later, by time.
-    pub(super) delayed: BTreeSet<(Timestamp, u64, DispatchId)>,
+    /// The numbers of what is queued and due, in order of the queue.
+    pub(super) due: BTreeMap<(Priority, u64, DispatchId), u64>,
+    /// The numbers of what is queued for later, by time.
+    pub(super) delayed: BTreeMap<(Timestamp, u64, DispatchId), u64>,
     /// By position. Short: every command that looks at one looks at all.
     pub(super) pending: Vec<Pending>,
     /// The queued or claimed dispatch that has each key.
     pub(super) key_holders: HashMap<DedupeKey, DispatchId>,
     pub(super) answers: HashMap<IdempotencyKey, Answer>,
-    /// With their numbers, oldest first. Runs stay as long as the thread.
-    pub(super) runs: Vec<(u64, RunId)>,
-    /// With their numbers, oldest first; purged from the front.
-    pub(super) dispatches: VecDeque<(u64, DispatchId)>,
+    /// By number, oldest first. Runs stay as long as the thread.
+    pub(super) runs: Vec<u64>,
+    /// By number, oldest first; purged from the front.
+    pub(super) dispatches: VecDeque<u64>,
 }
 
 impl MailboxRows {
@@ -57,8 +57,8 @@ impl MailboxRows {
             seqs: HashMap::default(),
             events: Vec::new(),
             claimed: None,
-            due: BTreeSet::new(),
-            delayed: BTreeSet::new(),
+            due: BTreeMap::new(),
+            delayed: BTreeMap::new(),
             pending: Vec::new(),
             key_holders: HashMap::default(),
             answers: HashMap::default(),
@@ -67,14 +67,15 @@ impl MailboxRows {
         }
     }
 
-    /// A dispatch is now as it says.
-    pub(super) fn index(&mut self, dispatch: &Dispatch) {
+    /// The dispatch of this number is now as it says.
+    pub(super) fn index(&mut self, number: u64, dispatch: &Dispatch) {
         match dispatch.status {
             DispatchStatus::Queued { due: true } => {
-                self.due.insert((dispatch.priority, dispatch.ordinal, dispatch.id));
+                self.due.insert((dispatch.priority, dispatch.ordinal, dispatch.id), number);
             }
             DispatchStatus::Queued { due: false } => {
-                self.delayed.insert((dispatch.available_at, dispatch.ordinal, dispatch.id));
+                let key = (dispatch.available_at, dispatch.ordinal, dispatch.id);
+                self.delayed.insert(key, number);
             }
             DispatchStatus::Claimed { .. } => self.claimed = Some(dispatch.id),
             _ => {}
@@ -109,7 +110,7 @@ impl MailboxRows {
 
     /// A dispatch is purged.
     pub(super) fn forget_dispatch(&mut self, number: u64) {
-        if let Ok(place) = self.dispatches.binary_search_by_key(&number, |(number, _)| *number) {
+        if let Ok(place) = self.dispatches.binary_search(&number) {
             self.dispatches.remove(place);
         }
     }

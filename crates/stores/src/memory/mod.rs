@@ -8,6 +8,7 @@ mod claim;
 mod list;
 mod mailbox;
 mod save;
+mod shelf;
 mod table;
 mod tables;
 mod view;

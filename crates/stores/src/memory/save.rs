@@ -11,7 +11,6 @@ use postroom_core::run::Run;
 use postroom_core::time::Timestamp;
 
 use super::mailbox::{Answer, MailboxRows};
-use super::table::Numbered;
 use super::tables::{Shared, Tables};
 
 impl Tables {
@@ -69,19 +68,19 @@ impl Tables {
         let shared = &mut self.shared;
         shared.threads.moved(here.number, Some(&here.thread), None);
         shared.threads.by_number.remove(&here.number);
-        for (_, dispatch_id) in std::mem::take(&mut here.dispatches) {
-            if let Some(removed) = shared.dispatches.remove(&dispatch_id) {
-                shared.times.unindex(removed.number, &removed.row);
+        for number in std::mem::take(&mut here.dispatches) {
+            if let Some(removed) = shared.dispatches.remove(number) {
+                shared.times.unindex(number, &removed);
             }
         }
-        for (number, run_id) in &here.runs {
-            let removed = shared.runs.remove(run_id);
-            if let Some(parent) = removed.and_then(|removed| removed.row.parent_run_id.clone())
-                && let Some(children) = shared.children.get_mut(&parent)
+        for number in &here.runs {
+            let removed = shared.runs.remove(*number);
+            if let Some(parent) = removed.as_ref().and_then(|run| run.parent_run_id.as_ref())
+                && let Some(children) = shared.children.get_mut(parent)
             {
-                children.retain(|(child, _)| child != number);
+                children.retain(|child| child != number);
                 if children.is_empty() {
-                    shared.children.remove(&parent);
+                    shared.children.remove(parent);
                 }
             }
         }
@@ -95,12 +94,12 @@ impl Shared {
     fn write_run(&mut self, here: &mut MailboxRows, write: Write<Arc<Run>>) {
         match write {
             Write::Insert(run) => {
-                let (id, parent) = (run.id.clone(), run.parent_run_id.clone());
-                let number = self.runs.insert(run).number;
+                let parent = run.parent_run_id.clone();
+                let number = self.runs.insert(run);
                 if let Some(parent) = parent {
-                    self.children.entry(parent).or_default().push((number, id.clone()));
+                    self.children.entry(parent).or_default().push(number);
                 }
-                here.runs.push((number, id));
+                here.runs.push(number);
             }
             Write::Update(run) => {
                 let before = self.runs.update(run);
@@ -112,20 +111,19 @@ impl Shared {
     fn write_dispatch(&mut self, here: &mut MailboxRows, write: Write<Arc<Dispatch>>) {
         match write {
             Write::Insert(dispatch) => {
-                here.index(&dispatch);
-                let id = dispatch.id;
-                let numbered = self.dispatches.insert(dispatch);
-                self.times.index(numbered.number, &numbered.row);
-                here.dispatches.push_back((numbered.number, id));
+                let number = self.dispatches.insert(dispatch.clone());
+                here.dispatches.push_back(number);
+                here.index(number, &dispatch);
+                self.times.index(number, &dispatch);
             }
             Write::Update(dispatch) => {
-                let moved = self.dispatches.update(dispatch);
+                let moved = self.dispatches.update(dispatch.clone());
                 debug_assert!(moved.is_some(), "a dispatch that was updated was not there");
-                if let Some((before, Numbered { number, row: after })) = moved {
+                if let Some((number, before)) = moved {
                     here.unindex(&before);
-                    here.index(after);
-                    self.times.unindex(*number, &before);
-                    self.times.index(*number, after);
+                    here.index(number, &dispatch);
+                    self.times.unindex(number, &before);
+                    self.times.index(number, &dispatch);
                 }
             }
         }

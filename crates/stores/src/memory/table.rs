@@ -1,7 +1,6 @@
 //! A table whose rows are found by key, and listed newest first, all or by state.
 
-use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -9,6 +8,8 @@ use foldhash::HashMap;
 use postroom_core::dispatch::Dispatch;
 use postroom_core::id::{DispatchId, RunId};
 use postroom_core::run::Run;
+
+use super::shelf::Shelf;
 
 /// A row of a [`Table`].
 pub(super) trait Row {
@@ -42,66 +43,66 @@ impl Row for Dispatch {
     }
 }
 
-/// A row and its number: rows are numbered as they come, and no number is given twice.
-pub(super) struct Numbered<V> {
-    pub(super) number: u64,
-    pub(super) row: Arc<V>,
-}
-
-/// Rows by key, and their numbers by state. Run ids are chosen by users, so each table's hash has a
-/// random seed of its own: nobody knows beforehand which ids would collide.
+/// Rows, which are numbered as they come: no number is given twice. Run ids are chosen by users, so
+/// each table's hash has a random seed of its own: nobody knows beforehand which ids would collide.
 pub(super) struct Table<V: Row, const STATES: usize> {
-    rows: HashMap<V::Key, Numbered<V>>,
-    by_state: [BTreeMap<u64, V::Key>; STATES],
-    newest: u64,
+    rows: Shelf<Arc<V>>,
+    numbers: HashMap<V::Key, u64>,
+    by_state: [BTreeSet<u64>; STATES],
 }
 
 impl<V: Row, const STATES: usize> Default for Table<V, STATES> {
     fn default() -> Self {
         Self {
-            rows: HashMap::default(),
-            by_state: std::array::from_fn(|_| BTreeMap::new()),
-            newest: 0,
+            rows: Shelf::default(),
+            numbers: HashMap::default(),
+            by_state: std::array::from_fn(|_| BTreeSet::new()),
         }
     }
 }
 
 impl<V: Row, const STATES: usize> Table<V, STATES> {
     pub(super) fn get(&self, key: &V::Key) -> Option<&Arc<V>> {
-        self.rows.get(key).map(|numbered| &numbered.row)
+        self.at(self.number(key)?)
     }
 
     pub(super) fn number(&self, key: &V::Key) -> Option<u64> {
-        self.rows.get(key).map(|numbered| numbered.number)
+        self.numbers.get(key).copied()
     }
 
-    /// Adds a row that was not there.
-    pub(super) fn insert(&mut self, row: Arc<V>) -> &Numbered<V> {
-        self.newest += 1;
-        let number = self.newest;
-        self.by_state[row.state()].insert(number, row.key().clone());
-        let slot = self.rows.entry(row.key().clone());
-        debug_assert!(matches!(slot, Entry::Vacant(_)), "a row that was inserted was there before");
-        slot.insert_entry(Numbered { number, row }).into_mut()
+    /// The row of this number.
+    pub(super) fn at(&self, number: u64) -> Option<&Arc<V>> {
+        self.rows.get(number)
     }
 
-    /// Replaces a row; gives the one before, and the one now.
-    pub(super) fn update(&mut self, row: Arc<V>) -> Option<(Arc<V>, &Numbered<V>)> {
-        let numbered = self.rows.get_mut(row.key())?;
-        let before = std::mem::replace(&mut numbered.row, row);
-        let after = &numbered.row;
-        if before.state() != after.state()
-            && let Some(key) = self.by_state[before.state()].remove(&numbered.number)
-        {
-            self.by_state[after.state()].insert(numbered.number, key);
+    /// Adds a row that was not there, and gives its number.
+    pub(super) fn insert(&mut self, row: Arc<V>) -> u64 {
+        let (key, state) = (row.key().clone(), row.state());
+        let number = self.rows.push(row);
+        self.by_state[state].insert(number);
+        let before = self.numbers.insert(key, number);
+        debug_assert!(before.is_none(), "a row that was inserted was there before");
+        number
+    }
+
+    /// Replaces a row; gives its number, and the row that it was.
+    pub(super) fn update(&mut self, row: Arc<V>) -> Option<(u64, Arc<V>)> {
+        let number = self.number(row.key())?;
+        let after = row.state();
+        let before = std::mem::replace(self.rows.get_mut(number)?, row);
+        if before.state() != after {
+            self.by_state[before.state()].remove(&number);
+            self.by_state[after].insert(number);
         }
-        Some((before, numbered))
+        Some((number, before))
     }
 
-    pub(super) fn remove(&mut self, key: &V::Key) -> Option<Numbered<V>> {
-        let numbered = self.rows.remove(key)?;
-        self.by_state[numbered.row.state()].remove(&numbered.number);
-        Some(numbered)
+    /// Takes the row of this number away.
+    pub(super) fn remove(&mut self, number: u64) -> Option<Arc<V>> {
+        let row = self.rows.remove(number)?;
+        self.numbers.remove(row.key());
+        self.by_state[row.state()].remove(&number);
+        Some(row)
     }
 
     /// How many rows are in a state.
@@ -111,7 +112,8 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
 
     /// The rows in a state with numbers above `after`, oldest first.
     pub(super) fn oldest_first(&self, state: usize, after: u64) -> impl Iterator<Item = &Arc<V>> {
-        self.by_state[state].range(after.saturating_add(1)..).filter_map(|(_, key)| self.get(key))
+        let numbers = self.by_state[state].range(after.saturating_add(1)..);
+        numbers.filter_map(|number| self.at(*number))
     }
 
     /// The rows in any of `states` with numbers below `below`, newest first.
@@ -124,9 +126,9 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
             states.iter().map(|state| self.by_state[*state].range(..below).rev()).collect();
         let mut heads: Vec<_> = sources.iter_mut().map(Iterator::next).collect();
         std::iter::from_fn(move || {
-            let newest = (0..heads.len()).max_by_key(|i| heads[*i].map(|(number, _)| *number))?;
+            let newest = (0..heads.len()).max_by_key(|i| heads[*i])?;
             std::mem::replace(&mut heads[newest], sources[newest].next())
         })
-        .filter_map(|(number, key)| Some((*number, self.get(key)?)))
+        .filter_map(|number| Some((*number, self.at(*number)?)))
     }
 }

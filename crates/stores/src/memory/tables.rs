@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 use postroom_core::dispatch::{Dispatch, DispatchState, Priority};
-use postroom_core::id::{AgentId, DispatchId, IdempotencyKey, RunId, ThreadId};
+use postroom_core::id::{AgentId, IdempotencyKey, RunId, ThreadId};
 use postroom_core::run::Run;
 use postroom_core::thread::{Readiness, Thread};
 use postroom_core::time::Timestamp;
@@ -24,7 +24,8 @@ pub(super) struct Tables {
 pub(super) struct Shared {
     pub(super) runs: Table<Run, 4>,
     pub(super) dispatches: Table<Dispatch, 6>,
-    pub(super) children: HashMap<RunId, Vec<(u64, RunId)>>,
+    /// The runs that each run asked for, by number.
+    pub(super) children: HashMap<RunId, Vec<u64>>,
     pub(super) threads: ThreadIndex,
     pub(super) times: Times,
     /// When the answers to submissions were kept.
@@ -98,22 +99,22 @@ impl ThreadIndex {
     }
 }
 
-/// Dispatches by the times that matter to a sweep, and by their numbers.
+/// The numbers of dispatches, by the times that matter to a sweep.
 #[derive(Default)]
 pub(super) struct Times {
     /// When each claim ends.
-    pub(super) leases: BTreeMap<(Timestamp, u64), ThreadId>,
+    pub(super) leases: BTreeSet<(Timestamp, u64)>,
     /// Since when dispatches are in each terminal state.
-    pub(super) terminal: BTreeMap<(DispatchState, Timestamp, u64), DispatchId>,
+    pub(super) terminal: BTreeSet<(DispatchState, Timestamp, u64)>,
 }
 
 impl Times {
     /// A dispatch is now as it says.
     pub(super) fn index(&mut self, number: u64, dispatch: &Dispatch) {
         if let Some(until) = dispatch.lease_until() {
-            self.leases.insert((until, number), dispatch.thread_id.clone());
+            self.leases.insert((until, number));
         } else if dispatch.state().is_terminal() {
-            self.terminal.insert((dispatch.state(), dispatch.updated_at, number), dispatch.id);
+            self.terminal.insert((dispatch.state(), dispatch.updated_at, number));
         }
     }
 

@@ -34,8 +34,8 @@ impl<'t> View<'t> {
         Some(here)
     }
 
-    fn all(&self, ids: impl Iterator<Item = DispatchId>) -> Vec<Arc<Dispatch>> {
-        ids.filter_map(|id| self.shared.dispatches.get(&id).cloned()).collect()
+    fn all<'n>(&self, numbers: impl Iterator<Item = &'n u64>) -> Vec<Arc<Dispatch>> {
+        numbers.filter_map(|number| self.shared.dispatches.at(*number).cloned()).collect()
     }
 }
 
@@ -59,8 +59,8 @@ impl Rows for View<'_> {
         thread_id: &ThreadId,
         limit: usize,
     ) -> Result<Vec<Arc<Dispatch>>, Infallible> {
-        let due = self.of(thread_id).into_iter().flat_map(|here| &here.due);
-        Ok(self.all(due.take(limit).map(|(_, _, id)| *id)))
+        let due = self.of(thread_id).into_iter().flat_map(|here| here.due.values());
+        Ok(self.all(due.take(limit)))
     }
 
     fn delayed(
@@ -71,18 +71,16 @@ impl Rows for View<'_> {
     ) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
         let mut later = 0;
-        let delayed = here.delayed.iter().take_while(|(available_at, _, _)| {
+        let delayed = here.delayed.iter().take_while(|((available_at, _, _), _)| {
             later += usize::from(*available_at > now);
             later <= beyond
         });
-        Ok(self.all(delayed.map(|(_, _, id)| *id)))
+        Ok(self.all(delayed.map(|(_, number)| number)))
     }
 
     fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
-        let due = here.due.iter().map(|(_, _, id)| *id);
-        let delayed = here.delayed.iter().map(|(_, _, id)| *id);
-        Ok(self.all(due.chain(delayed)))
+        Ok(self.all(here.due.values().chain(here.delayed.values())))
     }
 
     fn pending(&mut self, thread_id: &ThreadId) -> Result<Vec<Pending>, Infallible> {

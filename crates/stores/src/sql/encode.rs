@@ -104,8 +104,8 @@ impl<'s, S: Sink> Row<'s, S> {
             .with_json((!run.ended_tasks.is_empty()).then_some(&run.ended_tasks))?
             .with(&run.stop_requested)?
             .with(&run.hidden)?
-            .with(&run.output)?
-            .with(&run.error)?
+            .with(&run.output.as_deref())?
+            .with(&run.error.as_deref())?
             .with(&run.usage.input_tokens)?
             .with(&run.usage.output_tokens)?
             .with(&run.steps)?
@@ -115,14 +115,8 @@ impl<'s, S: Sink> Row<'s, S> {
     }
 
     fn with_termination(self, termination: Option<&Termination>) -> Result<Self, Damaged> {
-        let (code, message) = match termination {
-            Some(
-                Termination::Blocked { code, message }
-                | Termination::Stopped { code, message }
-                | Termination::Error { code, message },
-            ) => (Some(code), Some(message)),
-            Some(Termination::NaturalEnd | Termination::Cancelled) | None => (None, None),
-        };
+        let reason = termination.and_then(Termination::reason);
+        let (code, message) = (reason.map(|why| &why.code), reason.map(|why| &why.message));
         self.with(&termination.map(Termination::as_str))?.with(&code)?.with(&message)
     }
 

@@ -9,7 +9,9 @@ use postroom_core::event::{Event, EventBody, SharedEvent};
 use postroom_core::id::{InstanceId, ThreadId};
 use postroom_core::message::{Content, LogMessage, Message};
 use postroom_core::pending::Pending;
-use postroom_core::run::{Run, RunState, RunStatus, SeqRange, Termination, Usage, WaitReason};
+use postroom_core::run::{
+    Reason, Run, RunState, RunStatus, SeqRange, Termination, Usage, WaitReason,
+};
 use postroom_core::thread::{Readiness, Thread};
 use postroom_core::time::Timestamp;
 
@@ -91,14 +93,18 @@ pub(super) fn run(row: &mut Columns<'_, '_>, thread_id: ThreadId) -> Result<Run,
         ended_tasks: row.take_json()?.unwrap_or_default(),
         stop_requested: row.take()?,
         hidden: row.take()?,
-        output: row.take()?,
-        error: row.take()?,
+        output: shared(row.take()?),
+        error: shared(row.take()?),
         usage: Usage { input_tokens: row.take()?, output_tokens: row.take()? },
         steps: row.take()?,
         attempt: row.take()?,
         started_at: row.take()?,
         state: row.take()?,
     })
+}
+
+fn shared(text: Option<String>) -> Option<Arc<str>> {
+    text.map(Into::into)
 }
 
 fn input(row: &mut Columns<'_, '_>) -> Result<Vec<SeqRange>, Fault> {
@@ -127,14 +133,14 @@ fn termination(row: &mut Columns<'_, '_>) -> Result<Option<Termination>, Fault> 
     let kind = row.text()?;
     let code: Option<String> = row.take()?;
     let message: Option<String> = row.take()?;
-    let (code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
+    let reason = || Reason::new(code.unwrap_or_default(), message.unwrap_or_default());
     match kind {
         None => Ok(None),
         Some("natural_end") => Ok(Some(Termination::NaturalEnd)),
         Some("cancelled") => Ok(Some(Termination::Cancelled)),
-        Some("blocked") => Ok(Some(Termination::Blocked { code, message })),
-        Some("stopped") => Ok(Some(Termination::Stopped { code, message })),
-        Some("error") => Ok(Some(Termination::Error { code, message })),
+        Some("blocked") => Ok(Some(Termination::Blocked(reason()))),
+        Some("stopped") => Ok(Some(Termination::Stopped(reason()))),
+        Some("error") => Ok(Some(Termination::Error(reason()))),
         Some(_) => Err(incomplete("a termination's kind")),
     }
 }
@@ -190,7 +196,8 @@ fn attempt(row: &mut Columns<'_, '_>) -> Result<Option<Attempt>, Fault> {
     let instance_id: Option<InstanceId> = row.take()?;
     let run_status: Option<AttemptStatus> = row.take()?;
     let termination = termination(row)?;
-    let (run_response, run_error, completed_at) = (row.take()?, row.take()?, row.take()?);
+    let (run_response, run_error) = (shared(row.take()?), shared(row.take()?));
+    let completed_at = row.take()?;
     let (Some(instance_id), Some(run_status)) = (instance_id, run_status) else { return Ok(None) };
     Ok(Some(Attempt {
         instance_id,

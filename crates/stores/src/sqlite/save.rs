@@ -210,8 +210,8 @@ fn run_values<'s, 'c>(values: Values<'s, 'c>, run: &Run) -> Result<Values<'s, 'c
         .with_json((!run.ended_tasks.is_empty()).then_some(&run.ended_tasks))?
         .with(&run.stop_requested)?
         .with(&run.hidden)?
-        .with(&run.output)?
-        .with(&run.error)?
+        .with(&run.output.as_deref())?
+        .with(&run.error.as_deref())?
         .with(&run.usage.input_tokens)?
         .with(&run.usage.output_tokens)?
         .with(&run.steps)?
@@ -224,14 +224,8 @@ fn termination_values<'s, 'c>(
     values: Values<'s, 'c>,
     termination: Option<&Termination>,
 ) -> Result<Values<'s, 'c>, Fault> {
-    let (code, message) = match termination {
-        Some(
-            Termination::Blocked { code, message }
-            | Termination::Stopped { code, message }
-            | Termination::Error { code, message },
-        ) => (Some(code), Some(message)),
-        Some(Termination::NaturalEnd | Termination::Cancelled) | None => (None, None),
-    };
+    let reason = termination.and_then(Termination::reason);
+    let (code, message) = (reason.map(|why| &why.code), reason.map(|why| &why.message));
     values.with(&termination.map(Termination::as_str))?.with(&code)?.with(&message)
 }
 

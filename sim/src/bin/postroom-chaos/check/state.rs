@@ -68,9 +68,9 @@ fn word(termination: &Termination) -> String {
     match termination {
         Termination::NaturalEnd => "natural_end".to_owned(),
         Termination::Cancelled => "cancelled".to_owned(),
-        Termination::Blocked { code, .. } => format!("blocked {code}"),
-        Termination::Stopped { code, .. } => format!("stopped {code}"),
-        Termination::Error { code, .. } => format!("error {code}"),
+        Termination::Blocked(reason) => format!("blocked {}", reason.code),
+        Termination::Stopped(reason) => format!("stopped {}", reason.code),
+        Termination::Error(reason) => format!("error {}", reason.code),
     }
 }
 

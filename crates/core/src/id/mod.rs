@@ -1,22 +1,20 @@
 //! Ids. Each noun has its own type, so that a run's id can't be given where a thread's is wanted.
 
-use std::cmp::Ordering;
+mod repr;
+
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
+
+use repr::{Repr, UUID_BYTES, canonical_uuid};
 
 /// The longest id that is accepted, in bytes.
 pub const ID_BYTES_MAX: usize = 255;
 
 /// The same of a task's id, which has room for the id of any node.
 const TASK_ID_BYTES_MAX: usize = ID_BYTES_MAX + 1 + UUID_BYTES;
-
-/// The length of a UUID's canonical text.
-const UUID_BYTES: usize = 36;
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,69 +49,18 @@ pub enum InvalidId {
     },
 }
 
-/// Most ids are UUIDs, which fit in place; names that users choose are shared text.
-/// A canonical UUID is always held as `Uuid`, so equality needs no conversion.
-#[derive(Clone, PartialEq, Eq)]
-enum Repr {
-    Uuid(Uuid),
-    Text(Arc<str>),
-}
-
-/// Only the bytes that tell ids apart: a look-up hashes half of what a derived one would.
-impl Hash for Repr {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Uuid(uuid) => state.write_u128(uuid.as_u128()),
-            Self::Text(text) => text.hash(state),
-        }
+fn parse(text: &str, noun: &'static str, max: usize) -> Result<Repr, InvalidId> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(InvalidId::Blank { noun });
     }
-}
-
-impl Repr {
-    fn parse(text: &str, noun: &'static str, max: usize) -> Result<Self, InvalidId> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(InvalidId::Blank { noun });
-        }
-        if text.len() > max {
-            return Err(InvalidId::TooLong { noun, bytes: text.len(), max });
-        }
-        if text.chars().any(char::is_control) {
-            return Err(InvalidId::Control { noun });
-        }
-        Ok(canonical_uuid(text).map_or_else(|| Self::Text(text.into()), Self::Uuid))
+    if text.len() > max {
+        return Err(InvalidId::TooLong { noun, bytes: text.len(), max });
     }
-
-    fn with_str<T>(&self, f: impl FnOnce(&str) -> T) -> T {
-        match self {
-            Self::Uuid(uuid) => f(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
-            Self::Text(text) => f(text),
-        }
+    if text.chars().any(char::is_control) {
+        return Err(InvalidId::Control { noun });
     }
-}
-
-/// The UUID whose canonical (hyphenated, lower-case) form is exactly `text`.
-fn canonical_uuid(text: &str) -> Option<Uuid> {
-    if text.len() != UUID_BYTES || text.bytes().any(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    Uuid::try_parse(text).ok()
-}
-
-impl Ord for Repr {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
-            (Self::Text(a), Self::Text(b)) => a.cmp(b),
-            _ => self.with_str(|a| other.with_str(|b| a.cmp(b))),
-        }
-    }
-}
-
-impl PartialOrd for Repr {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+    Ok(Repr::of(text))
 }
 
 macro_rules! text_ids {
@@ -128,7 +75,7 @@ macro_rules! text_ids {
             /// # Errors
             /// [`InvalidId`] when it is blank, too long, or has control characters.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
-                Repr::parse(text, $noun, $max).map(Self)
+                parse(text, $noun, $max).map(Self)
             }
 
             /// Gives `f` the id as text, without allocating.
@@ -139,7 +86,7 @@ macro_rules! text_ids {
 
         impl From<Uuid> for $name {
             fn from(uuid: Uuid) -> Self {
-                Self(Repr::Uuid(uuid))
+                Self(uuid.into())
             }
         }
 
@@ -256,7 +203,7 @@ impl AgentId {
 
     /// The agent named [`AgentId::DEFAULT`].
     pub fn default_agent() -> Self {
-        Self(Repr::Text(Self::DEFAULT.into()))
+        Self(Repr::of(Self::DEFAULT))
     }
 }
 
@@ -264,7 +211,7 @@ impl TaskId {
     /// The id of the task `uuid` that `node` holds. The task ends with that node, whoever waits for
     /// it: so its id names it.
     pub fn held_by(node: &NodeId, uuid: Uuid) -> Self {
-        Self(Repr::Text(format!("{uuid}@{node}").into()))
+        Self(Repr::of(&format!("{uuid}@{node}")))
     }
 
     /// The node that holds the task, if its id names one. What else is waited for under a name of
