@@ -6,6 +6,7 @@ mod growth;
 mod idle;
 mod load;
 mod lone;
+mod nodes;
 mod postgres;
 mod resident;
 mod store;
@@ -70,6 +71,18 @@ enum What {
         #[arg(long, default_value_t = 10)]
         yardstick: u64,
     },
+    /// Several nodes on one PostgreSQL: together, and when one of them is full.
+    Nodes {
+        /// The PostgreSQL server; its default settings, and nothing else to do.
+        #[arg(long)]
+        url: String,
+        /// The NATS server, if it is to carry what the nodes tell each other.
+        #[arg(long)]
+        nats: Option<String>,
+        /// How many runs.
+        #[arg(long, default_value_t = 50_000)]
+        runs: u64,
+    },
     /// One lone submission on SQLite, in commits.
     Lone {
         /// How many.
@@ -113,6 +126,7 @@ fn main() -> anyhow::Result<()> {
                 let plan = load::Plan { runs, submitters, threads };
                 postgres::measure(&url, plan, lanes, yardstick)?;
             }
+            What::Nodes { url, nats, runs } => nodes::measure(&url, nats.as_deref(), runs)?,
             What::Lone { submissions } => lone::measure(submissions)?,
             What::Growth { store } => growth::measure(store.as_deref())?,
             What::Resident { runs } => resident::measure(runs)?,

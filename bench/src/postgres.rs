@@ -44,7 +44,8 @@ pub fn measure(url: &str, plan: Plan, lanes: Option<usize>, seconds: u64) -> any
     pgbench(url, seconds)
 }
 
-async fn open(url: &str, lanes: Option<usize>) -> anyhow::Result<Arc<dyn MailboxStore>> {
+/// A store at `url`, with so many lanes, or its default.
+pub async fn open(url: &str, lanes: Option<usize>) -> anyhow::Result<Arc<dyn MailboxStore>> {
     let mut options = Options::new(url, ids(), Arc::new(TokioSpawner));
     options.lanes = lanes.unwrap_or(options.lanes);
     Ok(Arc::new(PostgresStore::open(options).await?))
