@@ -65,6 +65,7 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Writable, OpenError> {
     // whatever happens to the log.
     migrate::migrate(&mut connection, version).map_err(failed)?;
     let writable = set_up(connection, Arc::new(database), path).map_err(failed)?;
+    write_pages_again(&writable, path)?;
     Statements::of(&writable.connection).prepare_all().map_err(|fault| match fault {
         Fault::Sqlite(error) if error.sqlite_error_code() != Some(ErrorCode::Unknown) => {
             OpenError::of(path, &error)
@@ -84,8 +85,7 @@ pub(super) fn again(path: &Path, database: Arc<File>) -> Result<Writable, OpenEr
     let failed = |error: rusqlite::Error| OpenError::of(path, &error);
     let connection = connect(path).map_err(failed)?;
     let writable = set_up(connection, database, path).map_err(failed)?;
-    log::write_pages_again(&writable.database, &writable.log)
-        .map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
+    write_pages_again(&writable, path)?;
     log::checkpoint(&writable.connection).map_err(failed)?;
     Ok(writable)
 }
@@ -93,6 +93,14 @@ pub(super) fn again(path: &Path, database: Arc<File>) -> Result<Writable, OpenEr
 fn write_log_again(path: &Path) -> Result<(), OpenError> {
     let log = beside(path, "-wal");
     log::write_again(&log).map_err(|error| OpenError::Io { path: log, error })
+}
+
+fn write_pages_again(
+    Writable { database, log, .. }: &Writable,
+    path: &Path,
+) -> Result<(), OpenError> {
+    log::write_pages_again(database, log)
+        .map_err(|error| OpenError::Io { path: path.to_owned(), error })
 }
 
 /// Opens the database for reading.

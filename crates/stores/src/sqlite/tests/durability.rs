@@ -50,7 +50,7 @@ async fn a_read_sees_what_was_answered_before() {
 }
 
 #[tokio::test]
-async fn adatabase_opened_anew_has_its_log_taken_in() {
+async fn a_database_opened_anew_has_its_log_taken_in() {
     let place = Place::new();
     let store = place.open();
     apply(&store, submit("t", "hello")).await.unwrap();
@@ -65,7 +65,7 @@ async fn adatabase_opened_anew_has_its_log_taken_in() {
 }
 
 #[tokio::test]
-async fn a_closeddatabase_needs_no_log_though_somebody_looks_at_it() {
+async fn a_closed_database_needs_no_log_though_somebody_looks_at_it() {
     let place = Place::new();
     let store = place.open();
     apply(&store, submit("t", "hello")).await.unwrap();

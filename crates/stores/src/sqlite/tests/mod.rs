@@ -1,6 +1,7 @@
 //! Tests that look behind the port: at the file, the connection and the plans.
 
 mod batch;
+mod checkpoint;
 mod durability;
 mod full;
 mod horizon;
