@@ -19,8 +19,9 @@ use crate::account::Account;
 use crate::process::{Launch, Process, Signal, succeeded};
 use crate::{Disk, Error, Scratch, port, until};
 
-/// How long it may take to start or stop, on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long it may take to start or stop, on a busy machine. After it has killed a child that did not
+/// end by itself, PostgreSQL 15 may look for it only a minute later.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// How often another port is tried, if somebody takes the one that was free.
 const PORTS: usize = 5;
