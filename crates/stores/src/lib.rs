@@ -6,7 +6,11 @@ pub mod memory;
 mod nodes;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "what only one of them needs")
+)]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -141,6 +141,13 @@ macro_rules! numbers {
 
 numbers!(u8, u32, u64);
 
+/// How many rows, at most: more than a database can count is all of them.
+impl Put for usize {
+    fn put(&self, sink: &mut impl Sink) -> Result<(), Damaged> {
+        i64::try_from(*self).unwrap_or(i64::MAX).put(sink)
+    }
+}
+
 impl Put for bool {
     fn put(&self, sink: &mut impl Sink) -> Result<(), Damaged> {
         sink.boolean(*self);

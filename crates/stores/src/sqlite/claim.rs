@@ -7,10 +7,11 @@ use postroom_core::id::{AgentId, ThreadId};
 use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed};
 use postroom_core::time::Timestamp;
 
-use super::columns::{Put, only};
+use super::columns::only;
 use super::error::Fault;
 use super::queries::Query;
 use super::work::Transaction;
+use crate::sql::{Columns as _, Put};
 
 /// A thread in which something can perhaps be claimed.
 struct Candidate {

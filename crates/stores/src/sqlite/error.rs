@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use postroom_core::error::StoreError;
 use rusqlite::ErrorCode;
 
+use crate::sql::Damaged;
+
 /// Why a database was not opened. It was not changed, and nothing was made in its place.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -126,13 +128,13 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-impl Fault {
-    /// A value has no JSON form.
-    #[expect(clippy::needless_pass_by_value, reason = "to be given to map_err")]
-    pub(super) fn unwritable(error: serde_json::Error) -> Self {
-        Self::Damaged(format!("a value can't be written as JSON: {error}"))
+impl From<Damaged> for Fault {
+    fn from(Damaged(reason): Damaged) -> Self {
+        Self::Damaged(reason)
     }
+}
 
+impl Fault {
     /// Whether the disk or the system failed, so that what the connection believes and what is in
     /// the file may differ.
     pub(super) fn is_io(&self) -> bool {

@@ -11,10 +11,10 @@ use postroom_core::thread::Thread;
 use serde_json::Value;
 
 use super::columns::{Columns, Values};
-use super::decode;
 use super::error::Fault;
 use super::queries::{Query, Statements};
 use super::read;
+use crate::sql::{self, Damaged};
 
 /// How many rows a page looks at.
 const LOOK_MAX: usize = 10_000;
@@ -38,7 +38,7 @@ impl Below {
 fn page<T>(
     values: Values<'_, '_>,
     limit: usize,
-    mut read: impl FnMut(&mut Columns<'_, '_>) -> Result<(i64, Option<T>), Fault>,
+    mut read: impl FnMut(&mut Columns<'_, '_>) -> Result<(i64, Option<T>), Damaged>,
 ) -> Result<Page<T>, Fault> {
     let mut items = Vec::new();
     let (mut looked_at, mut last, mut more) = (0, None, false);
@@ -65,7 +65,7 @@ pub(super) fn threads(
 ) -> Result<Page<Thread>, Fault> {
     let values = statements.get(Query::ThreadsNewest)?.with(&below.0)?;
     page(values, limit, |row| {
-        let (number, thread) = decode::thread(row)?;
+        let (number, thread) = sql::decode::thread(row)?;
         let wanted = filter.metadata.iter().all(|(key, text)| {
             thread.metadata.get(key).is_some_and(|value| is_written(value, text))
         });

@@ -13,26 +13,27 @@ use super::columns::{Columns, only};
 use super::decode;
 use super::error::Fault;
 use super::queries::{Query, Statements};
+use crate::sql::{self, Columns as _, Damaged};
 
 /// A run's row below its thread's id.
-pub(super) fn run_row(row: &mut Columns<'_, '_>) -> Result<Run, Fault> {
+pub(super) fn run_row(row: &mut Columns<'_, '_>) -> Result<Run, Damaged> {
     let thread_id = row.take()?;
     row.skip(2);
-    decode::run(row, thread_id)
+    sql::decode::run(row, thread_id)
 }
 
 /// A dispatch's row below its thread's id.
-pub(super) fn dispatch_row(row: &mut Columns<'_, '_>) -> Result<Dispatch, Fault> {
+pub(super) fn dispatch_row(row: &mut Columns<'_, '_>) -> Result<Dispatch, Damaged> {
     let thread_id = row.take()?;
     row.skip(2);
-    decode::dispatch(row, thread_id)
+    sql::decode::dispatch(row, thread_id)
 }
 
 pub(super) fn thread(
     statements: &mut Statements<'_>,
     id: &ThreadId,
 ) -> Result<Option<Thread>, Fault> {
-    let found = statements.get(Query::Thread)?.with(id)?.one(decode::thread)?;
+    let found = statements.get(Query::Thread)?.with(id)?.one(|row| sql::decode::thread(row))?;
     Ok(found.map(|(_, thread)| thread))
 }
 
@@ -62,7 +63,7 @@ pub(super) fn messages(
     limit: usize,
 ) -> Result<Vec<LogMessage>, Fault> {
     let values = statements.get(Query::MessagesRead)?.with(thread_id)?;
-    values.with(&place(after_seq))?.with(&limit)?.all(decode::log_message)
+    values.with(&place(after_seq))?.with(&limit)?.all(|row| sql::decode::log_message(row))
 }
 
 /// A place in a log, as SQLite counts; nothing is beyond its last number.
@@ -77,7 +78,8 @@ pub(super) fn prompt(
     thread_id: &ThreadId,
     run_id: &RunId,
 ) -> Result<Vec<LogMessage>, Fault> {
-    let all = statements.get(Query::Prompt)?.with(thread_id)?.all(decode::log_message)?;
+    let all =
+        statements.get(Query::Prompt)?.with(thread_id)?.all(|row| sql::decode::log_message(row))?;
     let (mut own, mut prompt): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|message| message.run_id == *run_id);
     prompt.append(&mut own);
@@ -98,7 +100,10 @@ pub(super) fn pending(
     statements: &mut Statements<'_>,
     thread_id: &ThreadId,
 ) -> Result<Vec<Pending>, Fault> {
-    let mut all = statements.get(Query::PendingRead)?.with(thread_id)?.all(decode::pending)?;
+    let mut all = statements
+        .get(Query::PendingRead)?
+        .with(thread_id)?
+        .all(|row| sql::decode::pending(row))?;
     all.sort_by_key(|pending| pending.position);
     Ok(all)
 }

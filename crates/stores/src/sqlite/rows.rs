@@ -13,9 +13,9 @@ use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
 use super::columns::{Columns, only, only_json};
-use super::decode;
 use super::error::Fault;
 use super::queries::{Query, Statements};
+use crate::sql::{self, Columns as _, Damaged};
 
 /// One thread's rows, to be read and then written in one transaction.
 pub(super) struct MailboxRows<'t, 'c> {
@@ -76,7 +76,7 @@ impl<'t, 'c> MailboxRows<'t, 'c> {
 }
 
 /// The `thread_no` of a row that begins with its own number.
-fn thread_no(row: &mut Columns<'_, '_>) -> Result<i64, Fault> {
+fn thread_no(row: &mut Columns<'_, '_>) -> Result<i64, Damaged> {
     row.skip(1);
     row.take()
 }
@@ -85,7 +85,8 @@ impl Rows for MailboxRows<'_, '_> {
     type Error = Fault;
 
     fn thread(&mut self, id: &ThreadId) -> Result<Option<Arc<Thread>>, Fault> {
-        let found = self.statements.get(Query::Thread)?.with(id)?.one(decode::thread)?;
+        let found =
+            self.statements.get(Query::Thread)?.with(id)?.one(|row| sql::decode::thread(row))?;
         if id == self.thread_id {
             self.thread_no = ThreadNo::Known(found.as_ref().map(|(no, _)| *no));
             self.metadata = found.as_ref().map(|(_, thread)| thread.metadata.clone());
@@ -96,7 +97,7 @@ impl Rows for MailboxRows<'_, '_> {
     fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Fault> {
         let found = self.statements.get(Query::Run)?.with(id)?.one(|row| {
             let no = thread_no(row)?;
-            Ok((no, decode::run(row, self.thread_id.clone())?))
+            Ok((no, sql::decode::run(row, self.thread_id.clone())?))
         })?;
         let Some((no, mut run)) = found else { return Ok(None) };
         if let Some(other) = self.other_thread(no)? {
@@ -108,7 +109,7 @@ impl Rows for MailboxRows<'_, '_> {
     fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Fault> {
         let found = self.statements.get(Query::Dispatch)?.with(&id)?.one(|row| {
             let no = thread_no(row)?;
-            Ok((no, decode::dispatch(row, self.thread_id.clone())?))
+            Ok((no, sql::decode::dispatch(row, self.thread_id.clone())?))
         })?;
         let Some((no, mut dispatch)) = found else { return Ok(None) };
         if let Some(other) = self.other_thread(no)? {
@@ -122,7 +123,7 @@ impl Rows for MailboxRows<'_, '_> {
         let values = self.statements.get(Query::DispatchesDue)?.with(&no)?.with(&limit)?;
         values.all(|row| {
             row.skip(2);
-            decode::dispatch(row, thread_id.clone()).map(Arc::new)
+            sql::decode::dispatch(row, thread_id.clone()).map(Arc::new)
         })
     }
 
@@ -137,7 +138,7 @@ impl Rows for MailboxRows<'_, '_> {
         let mut beyond = beyond;
         self.statements.get(Query::DispatchesDelayed)?.with(&no)?.each(|row| {
             row.skip(2);
-            let dispatch = decode::dispatch(row, thread_id.clone())?;
+            let dispatch = sql::decode::dispatch(row, thread_id.clone())?;
             if dispatch.available_at > now {
                 let Some(fewer) = beyond.checked_sub(1) else { return Ok(false) };
                 beyond = fewer;
@@ -152,13 +153,14 @@ impl Rows for MailboxRows<'_, '_> {
         let no = self.no_of(thread_id)?;
         self.statements.get(Query::DispatchesQueued)?.with(&no)?.all(|row| {
             row.skip(2);
-            decode::dispatch(row, thread_id.clone()).map(Arc::new)
+            sql::decode::dispatch(row, thread_id.clone()).map(Arc::new)
         })
     }
 
     fn pending(&mut self, thread_id: &ThreadId) -> Result<Vec<Pending>, Fault> {
         let no = self.no_of(thread_id)?;
-        let mut all = self.statements.get(Query::Pending)?.with(&no)?.all(decode::pending)?;
+        let mut all =
+            self.statements.get(Query::Pending)?.with(&no)?.all(|row| sql::decode::pending(row))?;
         all.sort_by_key(|pending| pending.position);
         Ok(all)
     }
@@ -169,7 +171,11 @@ impl Rows for MailboxRows<'_, '_> {
         id: &MessageId,
     ) -> Result<Option<Pending>, Fault> {
         let no = self.no_of(thread_id)?;
-        self.statements.get(Query::PendingMessage)?.with(&no)?.with(id)?.one(decode::pending)
+        self.statements
+            .get(Query::PendingMessage)?
+            .with(&no)?
+            .with(id)?
+            .one(|row| sql::decode::pending(row))
     }
 
     fn message_run(
@@ -188,7 +194,7 @@ impl Rows for MailboxRows<'_, '_> {
     ) -> Result<Vec<LogMessage>, Fault> {
         let no = self.no_of(thread_id)?;
         let values = self.statements.get(Query::MessagesRange)?.with(&no)?;
-        values.with(&range.first)?.with(&range.last)?.all(decode::log_message)
+        values.with(&range.first)?.with(&range.last)?.all(|row| sql::decode::log_message(row))
     }
 
     fn key_holder(

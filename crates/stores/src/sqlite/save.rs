@@ -15,6 +15,7 @@ use super::columns::Values;
 use super::error::Fault;
 use super::queries::Query;
 use super::rows::MailboxRows;
+use crate::sql::{Columns as _, Damaged};
 
 /// How the number of dispatches in each state changes, by the order of [`DispatchState::ALL`].
 pub(super) type Depth = [i64; 6];
@@ -128,7 +129,7 @@ impl MailboxRows<'_, '_> {
     }
 
     fn insert_event(&mut self, no: i64, event: &SharedEvent) -> Result<(), Fault> {
-        let data = event.body.data_json().map_err(Fault::unwritable)?;
+        let data = event.body.data_json().map_err(Damaged::unwritable)?;
         let values = self.statements.get(Query::EventInsert)?.with(&no)?.with(&event.seq)?;
         let values = values.with(&event.run_id)?.with(&event.at)?;
         values.with(event.body.type_name())?.with(&data)?.write_one("event")
