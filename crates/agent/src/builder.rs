@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use postroom_core::id::AgentId;
 
 use crate::config::{AgentConfig, ConfigError, DEFAULT_MAX_STEPS, ModelConfig, matches};
 use crate::model::Model;
+use crate::models::{DEMO, Models};
 use crate::provider;
-use crate::registry::{AgentRegistry, DEMO, Env};
+use crate::registry::{AgentRegistry, Env};
 use crate::tool::{Tool, ToolSet};
 
 /// Tools of later versions, by how their names begin.
@@ -86,12 +86,8 @@ impl Builder {
         }
         let mut registry = AgentRegistry {
             agents: BTreeMap::new(),
-            models: self.models,
-            given: self.given,
+            models: Models::new(self.models, self.given, self.env, self.demo_word_pause),
             tools: self.tools,
-            env: self.env,
-            demo_word_pause: self.demo_word_pause,
-            built: Mutex::default(),
         };
         for (name, config) in self.agents {
             let id = AgentId::parse(&name).map_err(|error| ConfigError::AgentName {
@@ -112,8 +108,8 @@ impl Builder {
 impl AgentRegistry {
     fn check_agent(&self, id: &AgentId, config: &AgentConfig) -> Result<(), ConfigError> {
         let agent = id.clone();
-        if self.model_config(&config.model).is_none() {
-            let mut known: Vec<String> = self.models.keys().cloned().collect();
+        if self.models.config(&config.model).is_none() {
+            let mut known: Vec<String> = self.models.configured.keys().cloned().collect();
             known.push(DEMO.to_owned());
             return Err(ConfigError::UnknownModel { agent, model: config.model.clone(), known });
         }
@@ -147,11 +143,11 @@ impl AgentRegistry {
     /// provider whose key is in the environment, or the demo model.
     fn default_agent(&mut self) -> AgentConfig {
         let only = || {
-            let mut names = self.models.keys().chain(self.given.keys());
+            let mut names = self.models.names();
             names.next().filter(|_| names.next().is_none()).cloned()
         };
         let has_key =
-            |variable: &str| (self.env)(variable).is_some_and(|key| !key.trim().is_empty());
+            |variable: &str| (self.models.env)(variable).is_some_and(|key| !key.trim().is_empty());
         let model = match only() {
             Some(name) => name,
             None => match PROVIDERS_BY_KEY.iter().find(|(variable, ..)| has_key(variable)) {
@@ -162,7 +158,7 @@ impl AgentRegistry {
                         base_url: None,
                         api_key_env: Some((*variable).to_owned()),
                     };
-                    self.models.entry((*provider).to_owned()).or_insert(config);
+                    self.models.configured.entry((*provider).to_owned()).or_insert(config);
                     (*provider).to_owned()
                 }
                 None => DEMO.to_owned(),

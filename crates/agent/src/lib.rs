@@ -15,6 +15,7 @@ pub mod config;
 pub mod demo;
 mod executor;
 pub mod model;
+mod models;
 mod pin;
 mod prompt;
 pub mod provider;

@@ -1,10 +1,8 @@
 //! The agents that runs can be given to, and how they are resolved.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::Mutex;
 use postroom_core::id::AgentId;
 use postroom_core::ports::Clock;
 use serde::{Deserialize, Serialize};
@@ -12,18 +10,15 @@ use serde_json::Value;
 
 use crate::agent::{Agent, Definition};
 use crate::builder::Builder;
-use crate::config::{AgentConfig, ModelConfig, listed};
-use crate::demo::{DemoModel, WORD_PAUSE};
-use crate::model::Model;
-use crate::provider::{self, BuildError};
+use crate::config::{AgentConfig, listed};
+use crate::demo::WORD_PAUSE;
+use crate::models::Models;
 use crate::tool::ToolSet;
 use crate::tools::{ClockTool, DemoAction};
 
 /// Looks an environment variable up; given, so that a test has its own environment.
 pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// The name under which the demo model is always there.
-pub(crate) const DEMO: &str = "demo";
 /// The tool that the demo model needs to show an approval.
 const DEMO_ACTION: &str = "demo_action";
 
@@ -86,12 +81,8 @@ pub struct AgentInfo {
 /// All agents and models, checked.
 pub struct AgentRegistry {
     pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
-    pub(crate) models: BTreeMap<String, ModelConfig>,
-    pub(crate) given: HashMap<String, Arc<dyn Model>>,
+    pub(crate) models: Models,
     pub(crate) tools: ToolSet,
-    pub(crate) env: Env,
-    pub(crate) demo_word_pause: Duration,
-    pub(crate) built: Mutex<HashMap<String, Arc<dyn Model>>>,
 }
 
 impl AgentRegistry {
@@ -148,10 +139,10 @@ impl AgentRegistry {
         })?;
         let overrides = Overrides::read(overrides)?;
         let model_name = overrides.model.unwrap_or_else(|| config.model.clone());
-        let Some(model) = self.model_config(&model_name) else {
+        let Some(model) = self.models.config(&model_name) else {
             return Err(ResolveError::UnknownModel {
                 model: model_name,
-                known: self.models.keys().chain(self.given.keys()).cloned().collect(),
+                known: self.models.names().cloned().collect(),
             });
         };
         let mut tools = config.tools.clone();
@@ -169,47 +160,14 @@ impl AgentRegistry {
         })
     }
 
-    pub(crate) fn model_config(&self, name: &str) -> Option<ModelConfig> {
-        if self.given.contains_key(name) {
-            let provider = "given".to_owned();
-            return Some(ModelConfig { provider, ..ModelConfig::demo() });
-        }
-        let configured = self.models.get(name).cloned();
-        configured.or_else(|| (name == DEMO).then(ModelConfig::demo))
-    }
-
     fn assemble(&self, definition: Definition) -> Result<Agent, ResolveError> {
         let mut tools = ToolSet::default();
         for name in &definition.tools {
             let tool = self.tools.get(name).cloned();
             tools.insert(tool.ok_or_else(|| ResolveError::ToolGone { tool: name.clone() })?);
         }
-        let model = self.model(&definition.model_name, &definition.model)?;
+        let model = self.models.get(&definition.model_name, &definition.model)?;
         Ok(Agent { version: definition.version(), definition, model, tools })
-    }
-
-    /// The model, built once for each configuration, so that its connections are shared.
-    fn model(&self, name: &str, config: &ModelConfig) -> Result<Arc<dyn Model>, ResolveError> {
-        if let Some(given) = self.given.get(name) {
-            return Ok(given.clone());
-        }
-        if config.is_demo() {
-            return Ok(Arc::new(DemoModel::default().with_word_pause(self.demo_word_pause)));
-        }
-        let key = format!("{name} {}", serde_json::to_string(config).unwrap_or_default());
-        if let Some(built) = self.built.lock().get(&key) {
-            return Ok(built.clone());
-        }
-        let model = provider::build(config, &self.env).map_err(|error| match error {
-            BuildError::MissingKey { variable } => {
-                ResolveError::MissingApiKey { model: name.to_owned(), variable }
-            }
-            BuildError::Unusable(reason) => {
-                ResolveError::UnusableModel { model: name.to_owned(), reason }
-            }
-        })?;
-        self.built.lock().insert(key, model.clone());
-        Ok(model)
     }
 }
 

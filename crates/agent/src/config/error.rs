@@ -1,0 +1,42 @@
+//! What can be wrong with a configuration.
+
+use postroom_core::id::AgentId;
+
+/// What is wrong with a configuration; each names its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are the nouns they are named after")]
+pub enum ConfigError {
+    #[error("agents.{agent}: the name is not an agent id: {reason}")]
+    AgentName { agent: String, reason: String },
+    #[error("agents.{agent}.model: there is no model `{model}`; {}", listed("models", .known))]
+    UnknownModel { agent: AgentId, model: String, known: Vec<String> },
+    #[error(
+        "agents.{agent}.tools: `{tool}` is not available in this version yet ({feature}): take it out"
+    )]
+    ToolNotYet { agent: AgentId, tool: String, feature: &'static str },
+    #[error("agents.{agent}.tools: there is no tool `{tool}`; {}", listed("tools", .known))]
+    UnknownTool { agent: AgentId, tool: String, known: Vec<String> },
+    #[error("agents.{agent}.approve: `{pattern}` is none of the agent's tools; {}", listed("tools", .known))]
+    UnknownApproval { agent: AgentId, pattern: String, known: Vec<String> },
+    #[error("agents.{agent}.max_steps: at least 1 is needed")]
+    NoSteps { agent: AgentId },
+    #[error(
+        "models.{model}.provider: there is no provider `{provider}`; try openai, anthropic, gemini, ollama or demo"
+    )]
+    UnknownProvider { model: String, provider: String },
+    #[error("models.{model}.model: say which model of `{provider}` it is")]
+    ModelMissing { model: String, provider: String },
+    #[error("models.{model}.base_url: {reason}")]
+    BaseUrl { model: String, reason: String },
+    #[error("models.{model}.api_key_env: name an environment variable, not the key itself")]
+    KeyVariable { model: String },
+    #[error("models.demo: the name is taken by the built-in demo model")]
+    DemoTaken,
+}
+
+pub(crate) fn listed(noun: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return format!("there are no {noun}");
+    }
+    format!("the {noun} are: {}", names.join(", "))
+}

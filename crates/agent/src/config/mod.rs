@@ -1,0 +1,18 @@
+//! The configuration of agents and models, as written in `postroom.toml`.
+
+mod agent;
+mod error;
+mod model;
+
+pub use agent::{AgentConfig, DEFAULT_MAX_STEPS};
+pub use error::ConfigError;
+pub(crate) use error::listed;
+pub use model::{DEMO_PROVIDER, ModelConfig};
+
+/// Whether `name` is `pattern`, or begins with it where it ends in `*`.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => pattern == name,
+    }
+}
