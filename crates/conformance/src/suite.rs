@@ -24,7 +24,9 @@ macro_rules! suite {
                 due_work_takes_its_place, one_of_each_thread, passes_over_excluded_agents;
             commit: hears_of_a_stop, is_fenced, may_be_empty, suspends_in_memory,
                 writes_a_message_once, writes_a_step;
-            decisions: a_live_run_looks_itself, all_or_none, can_be_claimed_at_once,
+            decisions: a_default_closes_only_what_is_open, a_live_run_looks_itself, all_or_none,
+                an_answer_before_the_wait_is_not_waited_for, can_be_claimed_at_once,
+                changed_arguments_go_with_a_call_that_is_made,
                 in_a_submission, messages_wait_with_the_run, once_for_each_ticket,
                 the_last_one_resumes_the_run, too_late;
             deep_queue: becomes_due_at_once, is_interrupted_whole, is_worked_off_from_the_front;

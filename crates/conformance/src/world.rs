@@ -289,6 +289,7 @@ pub fn resume(call: &str) -> Decision {
         tool_call_id: ToolCallId::parse(call).expect("a name"),
         action: DecisionAction::Resume,
         result: serde_json::Value::Null,
+        arguments: serde_json::Value::Null,
         reason: None,
     }
 }

@@ -87,12 +87,27 @@ pub struct Decision {
     /// The answer to take for the tool's, if not null.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
+    /// Call the tool with these arguments in place of the model's, if not null.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub arguments: Value,
     /// Why, for the model and the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl Decision {
+    /// `action` for the ticket of `tool_call_id`, nothing else said.
+    pub fn new(tool_call_id: ToolCallId, action: DecisionAction) -> Self {
+        Self {
+            decision_id: None,
+            tool_call_id,
+            action,
+            result: Value::Null,
+            arguments: Value::Null,
+            reason: None,
+        }
+    }
+
     /// Whether `other` is this decision sent again: the same id, or, where neither has one, the
     /// same content.
     pub fn is_repeated_by(&self, other: &Self) -> bool {

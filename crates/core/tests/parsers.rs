@@ -83,6 +83,7 @@ fn decision() -> impl Strategy<Value = Decision> {
             tool_call_id,
             action,
             result,
+            arguments: Value::Null,
             reason,
         },
     )

@@ -2,20 +2,23 @@
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use postroom_core::command::{Command, Committed, Reply, Step, Suspend};
+use postroom_core::command::{Command, Committed, Reply, Step, Submit, Submitted, Suspend};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::EventBody;
-use postroom_core::id::{TaskId, ToolCallId};
+use postroom_core::id::{RunId, TaskId, ThreadId, ToolCallId};
 use postroom_core::message::{LogMessage, NewMessage};
 use postroom_core::ports::{Cancel, CancelReason, ContextError, RunContext};
 use postroom_core::run::Run;
 use postroom_core::ticket::Decision;
+use postroom_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::background;
 use crate::backoff::Backoff;
+use crate::error::Error;
 use crate::execution::Execution;
 use crate::journal::misanswered;
 use crate::shown::Flush;
@@ -54,25 +57,48 @@ impl RunContext for Execution {
         &self,
         mut step: Step,
         suspend: Suspend,
-    ) -> Result<Vec<Decision>, ContextError> {
+        patience: Duration,
+    ) -> Result<Option<Vec<Decision>>, ContextError> {
         let asked: Vec<ToolCallId> =
             suspend.tickets.iter().map(|ticket| ticket.tool_call_id.clone()).collect();
         step.suspend = Some(suspend);
         self.commit(step).await?;
 
         self.lend_place(true);
-        let decided = self.until_decided().await;
+        let decided = tokio::time::timeout(patience, self.until_decided()).await;
         self.lend_place(false);
+        let Ok(decided) = decided else { return Ok(None) };
         let run = decided?;
 
         self.commit(Step { resume: true, ..Step::default() }).await?;
         let decisions = asked.iter().filter_map(|id| run.ticket(id)?.decision().cloned());
-        Ok(decisions.collect())
+        Ok(Some(decisions.collect()))
     }
 
     async fn decision(&self, tool_call_id: &ToolCallId) -> Result<Option<Decision>, ContextError> {
         let run = self.read_run().await?;
         Ok(run.ticket(tool_call_id).and_then(|ticket| ticket.decision().cloned()))
+    }
+
+    async fn find_run(&self, id: &RunId) -> Result<Option<Run>, ContextError> {
+        self.node.store.run(id).await.map_err(ContextError::Store)
+    }
+
+    async fn submit(&self, thread_id: ThreadId, submit: Submit) -> Result<Submitted, ContextError> {
+        let carried = self.node.carry_through(move |node| async move {
+            let (thread_id, submit) = node.prepare(Some(thread_id), submit);
+            node.submit(thread_id, submit).await
+        });
+        carried.await.map_err(|error| match error {
+            Error::Store(error) => ContextError::Store(error),
+            error @ Error::NotReady { .. } => {
+                ContextError::Store(StoreError::Unavailable { reason: error.to_string() })
+            }
+        })
+    }
+
+    async fn now(&self) -> Result<Timestamp, ContextError> {
+        self.node.store.now().await.map_err(ContextError::Store)
     }
 
     async fn prompt(&self) -> Result<Vec<LogMessage>, ContextError> {
@@ -217,14 +243,25 @@ impl Execution {
 
 /// Whether losing track of the step loses nothing but what was shown.
 fn is_only_events(step: &Step) -> bool {
-    let Step { messages, events: _, state, usage, steps, agent_version, take, suspend, resume } =
-        step;
+    let Step {
+        messages,
+        events: _,
+        state,
+        usage,
+        steps,
+        agent_version,
+        take,
+        by_default,
+        suspend,
+        resume,
+    } = step;
     messages.is_empty()
         && state.is_none()
         && *usage == postroom_core::run::Usage::default()
         && *steps == 0
         && agent_version.is_none()
         && *take == postroom_core::command::Take::Nothing
+        && by_default.is_empty()
         && suspend.is_none()
         && !resume
 }

@@ -15,6 +15,9 @@ use postroom_core::ticket::{Decision, DecisionAction, Ticket};
 use serde_json::Value;
 use tokio::time::Instant;
 
+/// Longer than any test.
+const FOREVER: Duration = Duration::from_hours(1_000);
+
 fn call(name: &str) -> ToolCallId {
     ToolCallId::parse(name).unwrap()
 }
@@ -29,6 +32,7 @@ fn decision(name: &str, reason: &str) -> Decision {
         tool_call_id: call(name),
         action: DecisionAction::Resume,
         result: Value::Null,
+        arguments: Value::Null,
         reason: Some(reason.to_owned()),
     }
 }
@@ -40,8 +44,9 @@ fn asking() -> std::sync::Arc<Scripted> {
             tickets: vec![ticket("a"), ticket("b")],
             lease: Duration::from_mins(10),
         };
-        match context.suspend(Step::default(), suspend).await {
+        match context.suspend(Step::default(), suspend, FOREVER).await {
             Ok(decisions) => {
+                let decisions = decisions.expect("it waits for ever");
                 let reasons: Vec<_> =
                     decisions.into_iter().filter_map(|decision| decision.reason).collect();
                 RunOutcome::natural_end(Some(reasons.join(",")))
@@ -107,7 +112,7 @@ async fn runs_that_wait_in_memory_do_not_keep_others_from_running() {
             tickets: vec![ticket("a")],
             lease: Duration::from_mins(10),
         };
-        context.suspend(Step::default(), suspend).await.unwrap();
+        context.suspend(Step::default(), suspend, FOREVER).await.unwrap();
         RunOutcome::natural_end(None)
     });
     let node = house.started(executor).await;

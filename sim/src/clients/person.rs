@@ -5,7 +5,6 @@ use postroom_core::command::DecidedVia;
 use postroom_core::ports::{MailboxStore, RunFilter};
 use postroom_core::run::{Run, RunState};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket};
-use serde_json::Value;
 
 use super::Outside;
 use crate::world::pause;
@@ -38,13 +37,7 @@ async fn decide(outside: &Outside, run: &Run) {
         .tickets
         .iter()
         .filter(|ticket| ticket.is_open())
-        .map(|ticket: &Ticket| Decision {
-            decision_id: None,
-            tool_call_id: ticket.tool_call_id.clone(),
-            action,
-            result: Value::Null,
-            reason: None,
-        })
+        .map(|ticket: &Ticket| Decision::new(ticket.tool_call_id.clone(), action))
         .collect();
     let Some(door) = outside.house.any() else { return };
     if decisions.is_empty() {

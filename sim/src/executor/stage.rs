@@ -18,6 +18,9 @@ use super::plan::{Ending, Stage, Temper, Then};
 use crate::letters::text_of;
 use crate::world::pause;
 
+/// How long an attempt waits in memory for a decision before it gives up its executor.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// One attempt at a plan.
 struct Player<'e> {
     entry: &'e Entry,
@@ -127,8 +130,13 @@ impl Player<'_> {
                     let lease = Duration::from_millis(self.suspended_lease_ms());
                     let tickets = vec![ticket(call)];
                     let reason = WaitReason::ToolPermission;
-                    let suspend = Suspend { reason, tickets, lease };
-                    self.context.suspend(Step::default(), suspend).await?;
+                    let suspend = Suspend { reason, tickets: tickets.clone(), lease };
+                    let decided = self.context.suspend(Step::default(), suspend, PATIENCE).await?;
+                    if decided.is_none() {
+                        self.entry.world.mark("executor parked");
+                        let wait = Wait { tickets, ..Wait::new(reason) };
+                        return Ok(Some(RunOutcome::Waiting { last: Box::default(), wait }));
+                    }
                 }
             }
             Then::Wait(reason) => {

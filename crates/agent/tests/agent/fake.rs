@@ -127,6 +127,7 @@ impl Fake {
                 tool_call_id,
                 action,
                 result,
+                arguments: serde_json::Value::Null,
                 reason: reason.map(str::to_owned),
             },
             live: true,

@@ -91,6 +91,7 @@ async fn approve(node: &Postroom, run_id: &RunId) {
         tool_call_id: "demo_1".parse().unwrap(),
         action: DecisionAction::Resume,
         result: Value::Null,
+        arguments: serde_json::Value::Null,
         reason: None,
     };
     node.decide(run_id, vec![decision]).await.unwrap();

@@ -287,6 +287,7 @@ impl Make<'_> {
             usage: Usage { input_tokens: random.below(3) as u64, output_tokens: 0 },
             steps: u32::from(random.once_in(2)),
             agent_version: random.once_in(4).then(|| "v1".to_owned()),
+            by_default: if random.once_in(4) { self.decisions() } else { Vec::new() },
             take: match random.below(4) {
                 0 => Take::Nothing,
                 1 => Take::NaturalEnd,

@@ -8,6 +8,7 @@ use postroom_core::error::Refusal;
 use postroom_core::id::{DecisionId, RunId, ThreadId, ToolCallId};
 use postroom_core::run::{RunState, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
+use serde_json::json;
 
 use crate::world::{LEASE, World, beginning, commit, resume, said, started, thread, ticket};
 
@@ -163,4 +164,68 @@ pub async fn too_late(world: World) {
     let refusal = world.refused(&t, decide(&run.id, vec![resume("call")])).await;
     let closed = Refusal::TicketClosed { run_id: run.id.clone(), tool_call_id: call("call") };
     assert_eq!(refusal, closed);
+}
+
+/// A default closes the ticket that nobody has decided, and leaves the one that somebody has.
+pub async fn a_default_closes_only_what_is_open(world: World) {
+    let t = thread("t");
+    let active = world.started(&t).await;
+    let suspend = Suspend {
+        reason: WaitReason::ToolPermission,
+        tickets: vec![ticket("decided"), ticket("open")],
+        lease: LEASE,
+    };
+    let step = Step { suspend: Some(suspend), ..Step::default() };
+    world.apply(&t, commit(&active.claim, step)).await;
+    let run_id = active.run.id.clone();
+    decided(&world, &t, decide(&run_id, vec![resume("decided")])).await;
+
+    let deny = |name| Decision::new(call(name), DecisionAction::Cancel);
+    let step = Step {
+        by_default: vec![deny("decided"), deny("open"), deny("unknown")],
+        resume: true,
+        ..Step::default()
+    };
+    world.apply(&t, commit(&active.claim, step)).await;
+    world.snapshot(&t).await;
+    let run = world.run(&run_id).await;
+    let decision = |name| run.ticket(&call(name)).and_then(|ticket| ticket.decision().cloned());
+    assert_eq!(decision("decided"), Some(resume("decided")));
+    assert_eq!(decision("open"), Some(deny("open")));
+    let late = world.refused(&t, decide(&run_id, vec![resume("open")])).await;
+    assert!(matches!(late, Refusal::TicketClosed { .. }), "{late:?}");
+}
+
+/// A question that is answered before its run has given up its executor is not waited for.
+pub async fn an_answer_before_the_wait_is_not_waited_for(world: World) {
+    for reason in [WaitReason::UserInput, WaitReason::ExternalEvent] {
+        let t = thread(reason.as_str());
+        let active = world.started(&t).await;
+        let suspend = Suspend { reason, tickets: vec![ticket("asked")], lease: LEASE };
+        let step = Step { suspend: Some(suspend), ..Step::default() };
+        world.apply(&t, commit(&active.claim, step)).await;
+        decided(&world, &t, decide(&active.run.id, vec![resume("asked")])).await;
+        let wait = Wait { tickets: vec![ticket("asked")], ..Wait::new(reason) };
+        world.settle(&t, &active.claim, Outcome::Wait(wait)).await;
+        assert!(world.try_claim(&t, beginning("n")).await.is_some(), "{reason:?}: it goes on");
+    }
+}
+
+/// Arguments are for a call that is made, and are an object; else nothing is decided.
+pub async fn changed_arguments_go_with_a_call_that_is_made(world: World) {
+    let t = thread("t");
+    let run = world.waiting_for_permission(&t, "call").await;
+    let changed = |arguments| Decision { arguments, ..resume("call") };
+    for wrong in [
+        changed(json!([1])),
+        Decision { action: DecisionAction::Cancel, ..changed(json!({})) },
+        Decision { result: json!(1), ..changed(json!({})) },
+    ] {
+        let refusal = world.refused(&t, decide(&run.id, vec![wrong])).await;
+        assert!(matches!(refusal, Refusal::Invalid { .. }), "{refusal:?}");
+    }
+    let right = changed(json!({"path": "/tmp"}));
+    decided(&world, &t, decide(&run.id, vec![right.clone()])).await;
+    let run = world.run(&run.id).await;
+    assert_eq!(run.ticket(&call("call")).and_then(|ticket| ticket.decision()), Some(&right));
 }

@@ -9,7 +9,7 @@ use crate::event::EventBody;
 use crate::id::TaskId;
 use crate::message::NewMessage;
 use crate::run::{AgentState, Termination, Usage, WaitReason};
-use crate::ticket::Ticket;
+use crate::ticket::{Decision, Ticket};
 
 /// What a run has done since its last commit. All of it may be empty.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +28,9 @@ pub struct Step {
     pub agent_version: Option<String>,
     /// What is taken in of the pending messages.
     pub take: Take,
+    /// Decisions that stand where nobody has given one in time: each closes its ticket if that is
+    /// still open.
+    pub by_default: Vec<Decision>,
     /// The run waits for these tickets, in memory, its claim held.
     pub suspend: Option<Suspend>,
     /// The run goes on after it was suspended.

@@ -64,6 +64,12 @@ impl Work<'_> {
         }
         let messages = self.fresh(step.messages);
         self.append(&dispatch.run_id, messages);
+        for decision in step.by_default {
+            let ticket = self.run(&dispatch.run_id)?.ticket(&decision.tool_call_id);
+            if ticket.is_some_and(Ticket::is_open) {
+                self.apply_decisions(&dispatch.run_id, vec![decision])?;
+            }
+        }
         let changes_run = step.state.is_some()
             || step.agent_version.is_some()
             || step.steps > 0

@@ -6,7 +6,7 @@ use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::RunId;
 use crate::run::RunState;
-use crate::ticket::{Decision, TicketState};
+use crate::ticket::{Decision, DecisionAction, TicketState};
 
 use super::work::Work;
 
@@ -39,6 +39,7 @@ impl Work<'_> {
         let mut newly_closed = false;
         let mut was_live = None;
         for decision in decisions {
+            check(&decision)?;
             let tool_call_id = decision.tool_call_id.clone();
             let closed = Refusal::TicketClosed {
                 run_id: run_id.clone(),
@@ -94,4 +95,20 @@ impl Work<'_> {
                 (dispatch.priority, dispatch.max_attempts)
             })
     }
+}
+
+/// Arguments are for a call that is made: not beside a result that stands for it, nor for a denial.
+fn check(decision: &Decision) -> Result<(), Refusal> {
+    if decision.arguments.is_null() {
+        return Ok(());
+    }
+    if !decision.arguments.is_object() {
+        return Err(Refusal::Invalid { reason: "a decision's arguments must be a JSON object" });
+    }
+    if decision.action == DecisionAction::Cancel || !decision.result.is_null() {
+        return Err(Refusal::Invalid {
+            reason: "a decision has arguments only where the call is made: give no result, and `resume`",
+        });
+    }
+    Ok(())
 }

@@ -66,6 +66,7 @@ impl Work<'_> {
         if self.run(&dispatch.run_id)?.stop_requested {
             return self.ack(dispatch, &RunResult::cancelled());
         }
+        let asks = !wait.tickets.is_empty();
         self.raise_tickets(&dispatch.run_id, wait.tickets)?;
         let run = self.run_mut(&dispatch.run_id)?;
         let ended = std::mem::take(&mut run.ended_tasks);
@@ -79,7 +80,9 @@ impl Work<'_> {
         let over = match wait.reason {
             WaitReason::ToolPermission => open.is_empty(),
             WaitReason::BackgroundTasks => tasks.is_empty(),
-            _ => false,
+            // What it asks may have been decided while it was still executing.
+            WaitReason::UserInput | WaitReason::ExternalEvent => asks && open.is_empty(),
+            WaitReason::RateLimit | WaitReason::ManualPause => false,
         };
         run.status = RunStatus::Waiting { reason: wait.reason, tasks };
         if let Some(attempt) = &mut self.dispatch_mut(dispatch.id)?.attempt {

@@ -3,15 +3,18 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::command::{Activation, Committed, RunResult, Step, Suspend, Wait};
+use crate::command::{Activation, Committed, RunResult, Step, Submit, Submitted, Suspend, Wait};
 use crate::error::StoreError;
 use crate::event::EventBody;
-use crate::id::{TaskId, ToolCallId};
+use crate::id::{RunId, TaskId, ThreadId, ToolCallId};
 use crate::message::{LogMessage, NewMessage};
+use crate::run::Run;
 use crate::ticket::Decision;
+use crate::time::Timestamp;
 
 /// Runs runs. An implementation may be called for the same run again after a crash, with the
 /// state that was last committed.
@@ -109,11 +112,29 @@ pub trait RunContext: Send + Sync + 'static {
     fn is_cancelled(&self) -> Option<CancelReason>;
 
     /// Waits in memory for tickets, its claim held under a long lease; writes `step` with it.
-    /// Answers when all of the run's tickets are decided.
-    async fn suspend(&self, step: Step, suspend: Suspend) -> Result<Vec<Decision>, ContextError>;
+    /// Answers the decisions when all of the run's tickets are decided, and `None` if they are not
+    /// within `patience`: the run then still waits, and the execution shall end as
+    /// [`RunOutcome::Waiting`].
+    async fn suspend(
+        &self,
+        step: Step,
+        suspend: Suspend,
+        patience: Duration,
+    ) -> Result<Option<Vec<Decision>>, ContextError>;
 
     /// The decision on a ticket of this run, if there is one.
     async fn decision(&self, tool_call_id: &ToolCallId) -> Result<Option<Decision>, ContextError>;
+
+    /// Any run, as it stands in the store.
+    async fn find_run(&self, id: &RunId) -> Result<Option<Run>, ContextError>;
+
+    /// Submits to a thread, as anybody could from outside: durable when it answers, and carried
+    /// through even if the call is dropped. It is not fenced: with ids that this run's own repetition
+    /// gives again, it happens once.
+    async fn submit(&self, thread_id: ThreadId, submit: Submit) -> Result<Submitted, ContextError>;
+
+    /// The store's time, which all nodes agree on.
+    async fn now(&self) -> Result<Timestamp, ContextError>;
 
     /// The thread's messages for a prompt, in order: those of earlier runs that were not rolled
     /// back, then those of this run. Messages of runs that have not started are left out.

@@ -227,6 +227,12 @@ impl Reader<'_> {
         if c % 4 == 0 {
             step.state = Some(AgentState::from_json(format!("[{d}]")).unwrap());
         }
+        if d % 8 == 5 {
+            step.by_default = tickets(c)
+                .into_iter()
+                .map(|ticket| Decision::new(ticket.tool_call_id, DecisionAction::Cancel))
+                .collect();
+        }
         if commit {
             step.take = [Take::Nothing, Take::NextStep, Take::NaturalEnd][usize::from(c) % 3];
             step.resume = d % 16 == 3;
@@ -357,6 +363,7 @@ impl Reader<'_> {
                     .unwrap_or_else(|| call(d.wrapping_add(at) % 3)),
                 action: if c % 2 == 0 { DecisionAction::Resume } else { DecisionAction::Cancel },
                 result: serde_json::Value::Null,
+                arguments: serde_json::Value::Null,
                 reason: None,
             })
             .collect()

@@ -63,8 +63,8 @@ async fn ask_live(context: Arc<dyn RunContext>) -> RunOutcome {
         tickets: vec![ticket()],
         lease: Duration::from_mins(10),
     };
-    match context.suspend(Step::default(), suspend).await {
-        Ok(decisions) => RunOutcome::natural_end(decisions[0].reason.clone()),
+    match context.suspend(Step::default(), suspend, Duration::from_hours(1)).await {
+        Ok(decisions) => RunOutcome::natural_end(decisions.unwrap()[0].reason.clone()),
         Err(_) => RunOutcome::cancelled(),
     }
 }

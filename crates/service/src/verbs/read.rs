@@ -6,7 +6,7 @@ use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
 use postroom_core::event::EventBody;
 use postroom_core::id::{RunId, ThreadId};
-use postroom_core::run::{Run, RunState};
+use postroom_core::run::{Run, RunState, WaitReason};
 use tokio::time::Instant;
 
 use crate::Postroom;
@@ -91,16 +91,21 @@ impl Node {
         if self.is_alone { poll.max(POLL_ALONE) } else { poll }
     }
 
-    /// Whether the run goes on only if something happens. A run that waits and has a dispatch in the
-    /// queue goes on by itself.
+    /// Whether the run goes on only if something happens, or its time has come. A run that waits and
+    /// has a dispatch in the queue that is due goes on by itself, and so does one that waits for a
+    /// model's limit to end.
     async fn rests(&self, run: &Run) -> Result<bool, StoreError> {
         match run.run_state() {
             RunState::Done => Ok(true),
             RunState::Created | RunState::Running => Ok(false),
             RunState::Waiting => {
                 let Some(id) = run.dispatch_id else { return Ok(true) };
-                let dispatch = self.store.dispatch(id).await?;
-                Ok(dispatch.is_none_or(|dispatch| dispatch.state() != DispatchState::Queued))
+                let Some(dispatch) = self.store.dispatch(id).await? else { return Ok(true) };
+                if dispatch.state() != DispatchState::Queued {
+                    return Ok(true);
+                }
+                let by_itself = run.wait_reason() == Some(WaitReason::RateLimit);
+                Ok(!by_itself && dispatch.available_at > self.store.now().await?)
             }
         }
     }

@@ -72,7 +72,11 @@ impl Postroom {
 impl Node {
     /// Gives everything its name before it is sent for the first time, so that sending it again
     /// writes nothing twice.
-    fn prepare(&self, thread_id: Option<ThreadId>, mut submit: Submit) -> (ThreadId, Submit) {
+    pub(crate) fn prepare(
+        &self,
+        thread_id: Option<ThreadId>,
+        mut submit: Submit,
+    ) -> (ThreadId, Submit) {
         let thread_id = thread_id.unwrap_or_else(|| {
             let by_key = submit.idempotency_key.as_ref().map(thread_of_key);
             by_key.unwrap_or_else(|| self.ids.new_uuid().into())
@@ -84,7 +88,11 @@ impl Node {
         (thread_id, submit)
     }
 
-    async fn submit(self: &Arc<Self>, thread_id: ThreadId, submit: Submit) -> Done<Submitted> {
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        thread_id: ThreadId,
+        submit: Submit,
+    ) -> Done<Submitted> {
         match submit.mode {
             Mode::Interrupt | Mode::Rollback => self.submit_interrupting(thread_id, submit).await,
             Mode::Enqueue | Mode::Steer | Mode::Reject => self.submit_once(thread_id, submit).await,
