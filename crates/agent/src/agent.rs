@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use postroom_core::id::AgentId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::config::{ModelConfig, matches};
+use crate::abilities::Abilities;
+use crate::config::{Approval, Limits, ModelConfig, matches};
+use crate::direct::DirectCall;
 use crate::model::Model;
+use crate::policy::{Action, Rule};
 use crate::tool::ToolSet;
 
 /// All that decides how an agent behaves, without secrets. It is kept with the run, so that a
 /// retry after a change of the configuration replays what the run began with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Definition {
     pub agent_id: AgentId,
     /// The model's name in the configuration.
@@ -21,7 +25,13 @@ pub(crate) struct Definition {
     pub system: Option<String>,
     pub tools: Vec<String>,
     pub approve: Vec<String>,
+    #[serde(default)]
+    pub rules: Vec<Rule>,
     pub max_steps: u32,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub approval: Approval,
 }
 
 impl Definition {
@@ -42,16 +52,27 @@ pub(crate) struct Agent {
     pub version: String,
     pub model: Arc<dyn Model>,
     pub tools: ToolSet,
+    pub abilities: Abilities,
+    /// The one call that the run is about, where no model is asked.
+    pub direct: Option<DirectCall>,
+}
+
+/// What the agent's policy says about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub action: Action,
+    pub reason: Option<String>,
 }
 
 impl Agent {
-    /// Whether a call of the tool waits for a person.
-    pub fn asks_before(&self, tool: &str) -> bool {
-        let Some(known) = self.tools.get(tool) else {
-            // There is nothing to approve: the call will be answered with an error.
-            return false;
-        };
-        let patterns = &self.definition.approve;
-        known.always_asks() || patterns.iter().any(|pattern| matches(pattern, tool))
+    /// What holds for a call: the first rule that fits, else what `approve` and the tool itself say.
+    pub fn verdict(&self, tool: &str, arguments: &Value) -> Verdict {
+        let rules = &self.definition.rules;
+        if let Some(rule) = rules.iter().find(|rule| rule.fits(tool, arguments)) {
+            return Verdict { action: rule.action, reason: rule.reason.clone() };
+        }
+        let asks = self.definition.approve.iter().any(|pattern| matches(pattern, tool))
+            || self.tools.get(tool).is_some_and(|tool| tool.always_asks());
+        Verdict { action: if asks { Action::Ask } else { Action::Allow }, reason: None }
     }
 }

@@ -6,20 +6,13 @@ use std::time::Duration;
 
 use postroom_core::id::AgentId;
 
-use crate::config::{AgentConfig, ConfigError, DEFAULT_MAX_STEPS, ModelConfig, matches};
+use crate::check::Known;
+use crate::config::{AgentConfig, ConfigError, ModelConfig};
 use crate::model::Model;
 use crate::models::{DEMO, Models};
 use crate::provider;
 use crate::registry::{AgentRegistry, Env};
 use crate::tool::{Tool, ToolSet};
-
-/// Tools of later versions, by how their names begin.
-const TOOLS_TO_COME: [(&str, &str); 4] = [
-    ("mcp:", "MCP servers"),
-    ("delegate:", "delegation"),
-    ("http_fetch", "HTTP requests"),
-    ("send_message", "messages between threads"),
-];
 
 /// Without configuration the default agent uses the first of these whose key is there.
 const PROVIDERS_BY_KEY: [(&str, &str, &str); 5] = [
@@ -94,9 +87,9 @@ impl Builder {
                 agent: name,
                 reason: error.to_string(),
             })?;
-            registry.check_agent(&id, &config)?;
             registry.agents.insert(id, config);
         }
+        registry.check()?;
         if registry.agents.is_empty() {
             let config = registry.default_agent();
             registry.agents.insert(AgentId::default_agent(), config);
@@ -106,37 +99,11 @@ impl Builder {
 }
 
 impl AgentRegistry {
-    fn check_agent(&self, id: &AgentId, config: &AgentConfig) -> Result<(), ConfigError> {
-        let agent = id.clone();
-        if self.models.config(&config.model).is_none() {
-            let mut known: Vec<String> = self.models.configured.keys().cloned().collect();
-            known.push(DEMO.to_owned());
-            return Err(ConfigError::UnknownModel { agent, model: config.model.clone(), known });
-        }
-        for tool in &config.tools {
-            if self.tools.get(tool).is_some() {
-                continue;
-            }
-            let tool = tool.clone();
-            let to_come = TOOLS_TO_COME.iter().find(|(start, _)| tool.starts_with(start));
-            return Err(match to_come {
-                Some((_, feature)) => ConfigError::ToolNotYet { agent, tool, feature },
-                None => {
-                    let known = self.tools.names().map(str::to_owned).collect();
-                    ConfigError::UnknownTool { agent, tool, known }
-                }
-            });
-        }
-        for pattern in &config.approve {
-            if !config.tools.iter().any(|tool| matches(pattern, tool)) {
-                let (pattern, known) = (pattern.clone(), config.tools.clone());
-                return Err(ConfigError::UnknownApproval { agent, pattern, known });
-            }
-        }
-        if config.max_steps == 0 {
-            return Err(ConfigError::NoSteps { agent });
-        }
-        Ok(())
+    /// Checks every agent against all that it names.
+    fn check(&self) -> Result<(), ConfigError> {
+        let agents = self.agents.keys().cloned().collect();
+        let known = Known { models: &self.models, tools: &self.tools, agents: &agents };
+        self.agents.iter().try_for_each(|(id, config)| known.check(id, config))
     }
 
     /// The agent that is there without configuration: on the only model that is configured, or the
@@ -164,12 +131,6 @@ impl AgentRegistry {
                 None => DEMO.to_owned(),
             },
         };
-        AgentConfig {
-            model,
-            system: None,
-            tools: vec!["clock".to_owned()],
-            approve: Vec::new(),
-            max_steps: DEFAULT_MAX_STEPS,
-        }
+        AgentConfig { tools: vec!["clock".to_owned()], ..AgentConfig::new(model) }
     }
 }

@@ -9,30 +9,18 @@ use postroom_core::ports::{Executor, RunContext, RunOutcome};
 use postroom_core::run::Run;
 
 use crate::agent::Agent;
+use crate::frontend;
+use crate::model::ToolSpec;
 use crate::pin::Pin;
 use crate::prompt::Prompt;
 use crate::registry::{AgentRegistry, ResolveError};
 use crate::turn::{Ended, Turn};
 
-/// How a run waits for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// In memory, its claim held under this lease: it goes on the moment the decision is there.
-    InMemory {
-        /// The lease, renewed while it waits.
-        lease: Duration,
-    },
-    /// It gives up its executor; the decision makes a new dispatch. Costs nothing while it waits.
-    Durably,
-}
-
 /// The numbers of the turn loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How approvals wait.
-    pub wait: Wait,
-    /// The longest output of a tool that a model is shown, in bytes of JSON.
-    pub tool_output_bytes_max: usize,
+    /// The lease of a run that waits in memory for a person, renewed while it waits.
+    pub suspended_lease: Duration,
     /// A provider's limit of up to this long is waited out in place.
     pub rate_limit_in_place_max: Duration,
     /// How often in a row a run gives way to a provider's longer limit before that counts as a
@@ -45,8 +33,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            wait: Wait::InMemory { lease: Duration::from_mins(10) },
-            tool_output_bytes_max: 256 * 1024,
+            suspended_lease: Duration::from_mins(10),
             rate_limit_in_place_max: Duration::from_secs(5),
             rate_limit_waits_max: 20,
             rate_limit_wait_max: Duration::from_hours(1),
@@ -76,7 +63,7 @@ impl AgentExecutor {
             return current;
         }
         match Pin::of(run) {
-            Some(pin) => self.registry.replay(pin.agent),
+            Some(pin) => self.registry.replay(pin.agent, &run.spec.overrides),
             None => Err(ResolveError::VersionGone {
                 agent_id: run.agent_id.clone(),
                 version: version.clone(),
@@ -105,8 +92,28 @@ impl Executor for AgentExecutor {
                 error: "the run has no messages: there is nothing to answer".to_owned(),
             };
         }
-        let run = Arc::unwrap_or_clone(activation.run);
-        let turn = Turn::new(agent, run, prompt, context, self.settings.clone());
-        turn.drive().await
+        let frontend = match frontend_tools(&activation.run, &agent) {
+            Ok(frontend) => frontend,
+            Err(error) => {
+                let code = "invalid_frontend_tools".to_owned();
+                return RunOutcome::PermanentError { code, error };
+            }
+        };
+        let settings = self.settings.clone();
+        Turn::new(agent, activation, frontend, prompt, context, settings).drive().await
+    }
+}
+
+/// The tools that the client executes; one of the agent's own can't be among them.
+fn frontend_tools(run: &Run, agent: &Agent) -> Result<Vec<ToolSpec>, String> {
+    let tools = frontend::read(&run.spec.frontend_tools)?;
+    let is_own =
+        |name: &str| agent.tools.get(name).is_some() || agent.abilities.get(name).is_some();
+    match tools.iter().find(|tool| is_own(&tool.name)) {
+        Some(tool) => Err(format!(
+            "frontend_tools: agent `{}` has a tool `{}` of its own: give yours another name",
+            run.agent_id, tool.name
+        )),
+        None => Ok(tools),
     }
 }

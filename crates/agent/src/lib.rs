@@ -8,15 +8,21 @@
 //! [`Tool`](tool::Tool) does something. Real models are reached through one client for all
 //! providers ([`provider`]); the built-in [`demo`] model needs no key.
 
+mod abilities;
 mod agent;
 mod builder;
-mod calls;
+mod check;
 pub mod config;
 pub mod demo;
+mod direct;
 mod executor;
+mod frontend;
+mod invoke;
 pub mod model;
 mod models;
+mod output;
 mod pin;
+pub mod policy;
 mod prompt;
 pub mod provider;
 mod registry;
@@ -26,6 +32,6 @@ pub mod tools;
 mod turn;
 
 pub use builder::Builder;
-pub use config::{AgentConfig, ConfigError, ModelConfig};
-pub use executor::{AgentExecutor, Settings, Wait};
+pub use config::{AgentConfig, Approval, ConfigError, Limits, ModelConfig, OnTimeout};
+pub use executor::{AgentExecutor, Settings};
 pub use registry::{AgentInfo, AgentRegistry, Env, ResolveError};

@@ -1,6 +1,11 @@
-//! What a run keeps in its agent state: the definition it was begun with.
+//! What a run keeps in its agent state: the definition it was begun with, and what its next attempt
+//! must know that the log does not say.
 
+use std::collections::BTreeSet;
+
+use postroom_core::id::ToolCallId;
 use postroom_core::run::{AgentState, Run};
+use postroom_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Definition};
@@ -15,13 +20,32 @@ pub(crate) struct Pin {
     /// How often in a row the run gave way to a model's limit.
     #[serde(default)]
     pub rate_limited: u32,
+    /// Calls of the present step that were begun and must not be made twice.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub started: BTreeSet<ToolCallId>,
+    /// Until when the tickets of the present step wait for a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_until: Option<Timestamp>,
+    /// How long the run has worked, in milliseconds, where that is limited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub worked_ms: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Pin {
     /// Pins `agent`.
     pub fn new(agent: &Agent) -> Self {
-        let definition = agent.definition.clone();
-        Self { version: agent.version.clone(), agent: definition, rate_limited: 0 }
+        Self {
+            version: agent.version.clone(),
+            agent: agent.definition.clone(),
+            rate_limited: 0,
+            started: BTreeSet::new(),
+            ask_until: None,
+            worked_ms: 0,
+        }
     }
 
     /// What the run itself has pinned. A new run inherits the state of the one before it, whose

@@ -5,14 +5,18 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use postroom_core::id::ToolCallId;
-use postroom_core::message::{Block, Content, LogMessage, Message, Role, ToolCall};
+use postroom_core::message::{Block, Content, LogMessage, Message, Role, ToolCall, Visibility};
 use postroom_core::run::Run;
+use postroom_core::time::Timestamp;
 use serde_json::{Value, json};
 
 /// Metadata key on every message that an agent wrote: the step it was written in.
 pub(crate) const STEP: &str = "step";
 /// Metadata key on an answer that was cut off.
 pub(crate) const PARTIAL: &str = "partial";
+
+/// What a model reads before an internal message.
+const INTERNAL_MARK: &str = "(This is from the system, not from the user.)";
 
 /// A run's prompt, grown as the run goes on.
 pub(crate) struct Prompt {
@@ -47,6 +51,46 @@ impl Prompt {
     pub fn call_ids(&self) -> HashSet<ToolCallId> {
         let calls = self.messages.iter().flat_map(|logged| &logged.message.tool_calls);
         calls.map(|call| call.id.clone()).collect()
+    }
+
+    /// When the message that makes the call was committed.
+    pub fn asked_at(&self, id: &ToolCallId) -> Option<Timestamp> {
+        self.messages.get(self.place_of(id)?).map(|logged| logged.created_at)
+    }
+
+    /// Whether somebody has said something to the run since it made the call.
+    pub fn is_answered(&self, run: &Run, id: &ToolCallId) -> bool {
+        let after = self.place_of(id).map_or(&[][..], |place| &self.messages[place + 1..]);
+        after.iter().any(|logged| logged.run_id == run.id && logged.message.role == Role::User)
+    }
+
+    /// The message that makes the call. A call's id is unique in its thread.
+    fn place_of(&self, id: &ToolCallId) -> Option<usize> {
+        let makes =
+            |logged: &LogMessage| logged.message.tool_calls.iter().any(|call| call.id == *id);
+        self.messages.iter().rposition(makes)
+    }
+
+    /// How many answers of the run before this one, without another between, made the same calls.
+    pub fn repetitions(&self, run: &Run, calls: &[ToolCall]) -> u32 {
+        let same = |other: &[ToolCall]| {
+            other.len() == calls.len()
+                && other
+                    .iter()
+                    .zip(calls)
+                    .all(|(a, b)| a.name == b.name && a.arguments == b.arguments)
+        };
+        let answers = self.messages.iter().rev().take_while(|logged| logged.run_id == run.id);
+        let answers = answers.filter(|logged| logged.message.role == Role::Assistant);
+        let times = answers.take_while(|logged| same(&logged.message.tool_calls)).count();
+        u32::try_from(times).unwrap_or(u32::MAX)
+    }
+
+    /// The result of a call, if it has one: the output, and whether it is an error.
+    pub fn result_of(&self, id: &ToolCallId) -> Option<(Value, bool)> {
+        let results = self.messages.iter().rev().flat_map(|logged| results(&logged.message));
+        let mut own = results.filter(|(answered, ..)| *answered == id);
+        own.next().map(|(_, output, is_error)| (output.clone(), is_error))
     }
 
     /// How far the run got.
@@ -101,6 +145,9 @@ impl Prompt {
                         }
                     }
                 }
+                Role::User if message.visibility == Visibility::Internal => {
+                    shown.push(Arc::new(marked(message)));
+                }
                 Role::User | Role::System => shown.push(message.clone()),
             }
         }
@@ -142,6 +189,16 @@ fn as_text(message: &Message) -> Message {
         let _ = write!(text, "A tool answered: {output}");
     }
     Message { role: Role::User, content: text.as_str().into(), ..message.clone() }
+}
+
+/// An internal message comes from the system, and must not be taken for the person's word.
+fn marked(message: &Message) -> Message {
+    let mut blocks = vec![Block::Text { text: INTERNAL_MARK.to_owned() }];
+    match &message.content {
+        Content::Text(text) => blocks.push(Block::Text { text: text.clone() }),
+        Content::Blocks(own) => blocks.extend(own.iter().cloned()),
+    }
+    Message { content: Content::Blocks(blocks), ..message.clone() }
 }
 
 fn cut_off(message: &Message, id: &ToolCallId) -> Message {

@@ -8,10 +8,12 @@ use postroom_core::ports::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::abilities::{Abilities, Ability};
 use crate::agent::{Agent, Definition};
 use crate::builder::Builder;
 use crate::config::{AgentConfig, listed};
 use crate::demo::WORD_PAUSE;
+use crate::direct::DirectCall;
 use crate::models::Models;
 use crate::tool::ToolSet;
 use crate::tools::{ClockTool, DemoAction};
@@ -124,12 +126,18 @@ impl AgentRegistry {
 
     /// The agent that a new run shall have.
     pub(crate) fn resolve(&self, id: &AgentId, overrides: &Value) -> Result<Agent, ResolveError> {
-        self.assemble(self.define(id, overrides)?)
+        let agent = self.assemble(self.define(id, overrides)?)?;
+        Ok(Agent { direct: Overrides::read(overrides)?.call, ..agent })
     }
 
     /// The agent that a run was begun with.
-    pub(crate) fn replay(&self, definition: Definition) -> Result<Agent, ResolveError> {
-        self.assemble(definition)
+    pub(crate) fn replay(
+        &self,
+        definition: Definition,
+        overrides: &Value,
+    ) -> Result<Agent, ResolveError> {
+        let agent = self.assemble(definition)?;
+        Ok(Agent { direct: Overrides::read(overrides)?.call, ..agent })
     }
 
     fn define(&self, id: &AgentId, overrides: &Value) -> Result<Definition, ResolveError> {
@@ -156,30 +164,48 @@ impl AgentRegistry {
             system: config.system.clone(),
             tools,
             approve: config.approve.clone(),
+            rules: config.rules.clone(),
             max_steps: config.max_steps,
+            limits: config.limits.clone(),
+            approval: config.approval.clone(),
         })
     }
 
     fn assemble(&self, definition: Definition) -> Result<Agent, ResolveError> {
-        let mut tools = ToolSet::default();
-        for name in &definition.tools {
-            let tool = self.tools.get(name).cloned();
-            tools.insert(tool.ok_or_else(|| ResolveError::ToolGone { tool: name.clone() })?);
+        let (mut tools, mut abilities) = (ToolSet::default(), Abilities::default());
+        for pattern in &definition.tools {
+            let fitting = self.tools.fitting(pattern);
+            let own = Ability::fitting(pattern, self.agents.keys(), &definition.agent_id);
+            if fitting.is_empty() && own.is_empty() {
+                return Err(ResolveError::ToolGone { tool: pattern.clone() });
+            }
+            fitting.into_iter().for_each(|tool| tools.insert(tool));
+            own.into_iter().for_each(|(name, ability)| abilities.insert(name, ability));
         }
         let model = self.models.get(&definition.model_name, &definition.model)?;
-        Ok(Agent { version: definition.version(), definition, model, tools })
+        Ok(Agent {
+            version: definition.version(),
+            definition,
+            model,
+            tools,
+            abilities,
+            direct: None,
+        })
     }
 }
 
 /// Settings of one run, from its submission.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Overrides {
-    model: Option<String>,
+pub(crate) struct Overrides {
+    /// The model to use in place of the agent's.
+    pub model: Option<String>,
+    /// A call to make in place of asking a model.
+    pub call: Option<DirectCall>,
 }
 
 impl Overrides {
-    fn read(value: &Value) -> Result<Self, ResolveError> {
+    pub fn read(value: &Value) -> Result<Self, ResolveError> {
         if value.is_null() {
             return Ok(Self::default());
         }

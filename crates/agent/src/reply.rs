@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use postroom_core::event::EventBody;
 use postroom_core::id::ToolCallId;
 use postroom_core::message::{Metadata, NewMessage, Role, ToolCall};
+use postroom_core::run::Usage;
 use serde_json::Value;
 
 use crate::model::{Finished, ModelError, ModelEvent};
@@ -37,6 +38,11 @@ impl Reply {
     /// Whether nothing was said yet.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0 && self.calls.is_empty()
+    }
+
+    /// What it cost, once that is known.
+    pub fn usage(&self) -> Usage {
+        self.finished.as_ref().map(|finished| finished.usage).unwrap_or_default()
     }
 
     /// Takes a piece in; answers the event that shows it.
@@ -142,4 +148,9 @@ fn assistant(text: &str, step: u32) -> NewMessage {
     let mut metadata = Metadata::new();
     metadata.insert(STEP.into(), step.into());
     NewMessage { metadata, ..NewMessage::text(Role::Assistant, text) }
+}
+
+/// The message of a run that makes one call, as a model would have made it.
+pub(crate) fn calling(call: &ToolCall, step: u32) -> NewMessage {
+    NewMessage { tool_calls: vec![call.clone()], ..assistant("", step) }
 }

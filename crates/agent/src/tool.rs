@@ -11,6 +11,7 @@ use postroom_core::ports::RunContext;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::config::matches;
 use crate::model::ToolSpec;
 
 /// Something an agent can do.
@@ -31,6 +32,12 @@ pub trait Tool: Send + Sync + 'static {
     /// Whether each of its calls waits for a person, whatever the configuration says.
     fn always_asks(&self) -> bool {
         false
+    }
+
+    /// Whether a call may be made again when it is not known what came of it: after a crash in the
+    /// middle. Where it may not, a person is asked.
+    fn repeatable(&self) -> bool {
+        true
     }
 
     /// Does it. Dropped where it stands when the run is cancelled.
@@ -111,6 +118,12 @@ impl ToolSet {
     /// The tool called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.0.get(name)
+    }
+
+    /// The tools whose names fit `pattern`, in order.
+    pub fn fitting(&self, pattern: &str) -> Vec<Arc<dyn Tool>> {
+        let fits = |(name, _): &(&String, &Arc<dyn Tool>)| matches(pattern, name);
+        self.0.iter().filter(fits).map(|(_, tool)| tool.clone()).collect()
     }
 
     /// All names, in order.

@@ -10,12 +10,12 @@ pub enum ConfigError {
     AgentName { agent: String, reason: String },
     #[error("agents.{agent}.model: there is no model `{model}`; {}", listed("models", .known))]
     UnknownModel { agent: AgentId, model: String, known: Vec<String> },
-    #[error(
-        "agents.{agent}.tools: `{tool}` is not available in this version yet ({feature}): take it out"
-    )]
-    ToolNotYet { agent: AgentId, tool: String, feature: &'static str },
     #[error("agents.{agent}.tools: there is no tool `{tool}`; {}", listed("tools", .known))]
     UnknownTool { agent: AgentId, tool: String, known: Vec<String> },
+    #[error("agents.{agent}.tools: `delegate:{to}` names no agent; {}", listed("agents", .known))]
+    UnknownDelegate { agent: AgentId, to: String, known: Vec<String> },
+    #[error("agents.{agent}.{place}: at least {least} is needed")]
+    TooSmall { agent: AgentId, place: &'static str, least: u32 },
     #[error("agents.{agent}.approve: `{pattern}` is none of the agent's tools; {}", listed("tools", .known))]
     UnknownApproval { agent: AgentId, pattern: String, known: Vec<String> },
     #[error("agents.{agent}.max_steps: at least 1 is needed")]

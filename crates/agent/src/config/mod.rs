@@ -4,7 +4,7 @@ mod agent;
 mod error;
 mod model;
 
-pub use agent::{AgentConfig, DEFAULT_MAX_STEPS};
+pub use agent::{AgentConfig, Approval, DEFAULT_MAX_STEPS, Limits, OnTimeout};
 pub use error::ConfigError;
 pub(crate) use error::listed;
 pub use model::{DEMO_PROVIDER, ModelConfig};

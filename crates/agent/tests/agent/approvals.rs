@@ -1,13 +1,13 @@
 //! Calls that wait for a person.
 
-use postroom_agent::{AgentConfig, AgentExecutor, Settings, Wait};
+use postroom_agent::{AgentConfig, Approval};
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::ports::{CancelReason, ContextError, RunOutcome};
 use postroom_core::run::{Termination, WaitReason};
 use postroom_core::ticket::DecisionAction;
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, agent, builder, one_agent, output};
+use crate::fake::{Fake, agent, output};
 use crate::scripted::{Scripted, call, calls, says};
 
 fn gated() -> AgentConfig {
@@ -124,9 +124,8 @@ async fn an_undecided_call_is_asked_again_after_a_crash() {
 #[tokio::test]
 async fn a_run_can_wait_without_an_executor() {
     let (model, fake) = (model(), Fake::new(&["time?"]));
-    let registry = builder().model("scripted", model.clone()).agents(one_agent(gated())).build();
-    let settings = Settings { wait: Wait::Durably, ..Settings::default() };
-    let executor = AgentExecutor::new(registry.unwrap().into(), settings);
+    let approval = Approval { patience_ms: 0, ..Approval::default() };
+    let executor = model.executor_of(AgentConfig { approval, ..gated() });
     let outcome = fake.execute(&executor).await;
     let RunOutcome::Waiting { last, wait } = outcome else { panic!("{outcome:?}") };
     assert_eq!(wait.reason, WaitReason::ToolPermission);

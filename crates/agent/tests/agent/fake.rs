@@ -1,6 +1,6 @@
 //! One run and its log, as a store would keep them, and the context that writes to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use postroom_agent::{AgentConfig, AgentExecutor, AgentRegistry, ModelConfig, Settings};
-use postroom_core::command::{Activation, Committed, Step, Suspend, Take};
+use postroom_core::command::{
+    Activation, Committed, Step, Submit, Submitted, SubmittedStatus, Suspend, Take,
+};
 use postroom_core::dispatch::{Claim, Dispatch, DispatchStatus, Priority};
 use postroom_core::error::StoreError;
 use postroom_core::event::EventBody;
@@ -44,6 +46,12 @@ pub struct Fake {
     /// After so many commits the next one fails so, and writes nothing.
     pub fail_commit: Mutex<Option<(usize, ContextError)>>,
     pub stop_requested: AtomicBool,
+    /// The store's time.
+    pub time: Mutex<Timestamp>,
+    /// What the run has submitted to other threads.
+    pub submitted: Mutex<Vec<(ThreadId, Submit)>>,
+    /// Other runs.
+    pub others: Mutex<HashMap<RunId, Run>>,
     cancel: watch::Sender<Option<CancelReason>>,
     decided: watch::Sender<u32>,
 }
@@ -62,6 +70,9 @@ impl Fake {
             pending: Mutex::default(),
             fail_commit: Mutex::default(),
             stop_requested: AtomicBool::new(false),
+            time: Mutex::new(Timestamp(0)),
+            submitted: Mutex::default(),
+            others: Mutex::default(),
             cancel: watch::channel(None).0,
             decided: watch::channel(0).0,
         };
@@ -82,7 +93,7 @@ impl Fake {
             let logged = LogMessage {
                 seq,
                 run_id: run_id.clone(),
-                created_at: Timestamp(0),
+                created_at: *self.time.lock(),
                 message: message.into(),
             };
             log.push(logged.clone());
@@ -123,12 +134,9 @@ impl Fake {
         let ticket = run.tickets.iter_mut().find(|ticket| ticket.tool_call_id == tool_call_id);
         ticket.expect("the ticket is there").state = TicketState::Decided {
             decision: Decision {
-                decision_id: None,
-                tool_call_id,
-                action,
                 result,
-                arguments: serde_json::Value::Null,
                 reason: reason.map(str::to_owned),
+                ..Decision::new(tool_call_id, action)
             },
             live: true,
         };
@@ -195,6 +203,13 @@ impl Fake {
             }
         };
         let mut run = self.run.lock();
+        for decision in step.by_default {
+            let mut tickets = run.tickets.iter_mut();
+            let ticket = tickets.find(|ticket| ticket.tool_call_id == decision.tool_call_id);
+            if let Some(ticket) = ticket.filter(|ticket| ticket.is_open()) {
+                ticket.state = TicketState::Decided { decision, live: true };
+            }
+        }
         run.steps += step.steps;
         run.usage.input_tokens += step.usage.input_tokens;
         run.usage.output_tokens += step.usage.output_tokens;
@@ -237,7 +252,14 @@ impl RunContext for Fake {
         *self.cancel.borrow()
     }
 
-    async fn suspend(&self, step: Step, suspend: Suspend) -> Result<Vec<Decision>, ContextError> {
+    async fn suspend(
+        &self,
+        step: Step,
+        suspend: Suspend,
+        patience: Duration,
+    ) -> Result<Option<Vec<Decision>>, ContextError> {
+        let patience = tokio::time::sleep(patience);
+        tokio::pin!(patience);
         let mut decided = self.decided.subscribe();
         self.write(step)?;
         {
@@ -253,14 +275,39 @@ impl RunContext for Fake {
             tokio::select! {
                 reason = self.cancelled() => return Err(ContextError::Cancelled(reason)),
                 _ = decided.changed() => {}
+                () = &mut patience => return Ok(None),
             }
         }
         let run = self.run.lock();
-        Ok(run.tickets.iter().filter_map(|ticket| ticket.decision().cloned()).collect())
+        Ok(Some(run.tickets.iter().filter_map(|ticket| ticket.decision().cloned()).collect()))
     }
 
     async fn decision(&self, id: &ToolCallId) -> Result<Option<Decision>, ContextError> {
         Ok(self.run.lock().ticket(id).and_then(|ticket| ticket.decision().cloned()))
+    }
+
+    async fn find_run(&self, id: &RunId) -> Result<Option<Run>, ContextError> {
+        Ok(self.others.lock().get(id).cloned())
+    }
+
+    async fn submit(&self, thread_id: ThreadId, submit: Submit) -> Result<Submitted, ContextError> {
+        let run_id = submit.run_id.clone().expect("a child has a name");
+        let message_ids = submit.messages.iter().filter_map(|message| message.id.clone()).collect();
+        self.submitted.lock().push((thread_id.clone(), submit));
+        Ok(Submitted {
+            thread_id,
+            run_id,
+            dispatch_id: None,
+            status: SubmittedStatus::Queued,
+            message_ids,
+            replayed: false,
+            event_seq_before: 0,
+            claimed: None,
+        })
+    }
+
+    async fn now(&self) -> Result<Timestamp, ContextError> {
+        Ok(*self.time.lock())
     }
 
     async fn prompt(&self) -> Result<Vec<LogMessage>, ContextError> {
@@ -342,11 +389,9 @@ pub fn builder() -> postroom_agent::Builder {
 
 pub fn agent(model: &str, tools: &[&str]) -> AgentConfig {
     AgentConfig {
-        model: model.into(),
         system: Some("Be brief.".into()),
         tools: tools.iter().map(|tool| (*tool).into()).collect(),
-        approve: Vec::new(),
-        max_steps: 20,
+        ..AgentConfig::new(model)
     }
 }
 

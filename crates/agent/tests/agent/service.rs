@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_agent::{AgentExecutor, Settings, Wait};
+use postroom_agent::{AgentConfig, AgentExecutor, Approval, Settings};
 use postroom_core::command::{Mode, Submit};
 use postroom_core::event::EventBody;
 use postroom_core::id::{NodeId, RunId, ThreadId};
@@ -16,10 +16,9 @@ use postroom_service::{Config, Parts, Postroom, TokioSpawner};
 use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
 use postroom_stores::system::SystemIds;
-use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::fake::builder;
+use crate::fake::{agent, builder, one_agent};
 
 /// Wall time that goes with tokio's, which the tests pause.
 struct PausedClock(Instant);
@@ -33,26 +32,26 @@ impl Clock for PausedClock {
 struct House {
     store: Arc<MemoryStore>,
     nodes: u32,
-    wait: Wait,
+    approval: Approval,
 }
 
 impl House {
     fn new() -> Self {
         let clock = Arc::new(PausedClock(Instant::now()));
         let store = Arc::new(MemoryStore::new(clock, Arc::new(SystemIds::new())));
-        Self { store, nodes: 0, wait: Settings::default().wait }
+        Self { store, nodes: 0, approval: Approval::default() }
     }
 
     async fn start_node(&mut self) -> Postroom {
         self.nodes += 1;
-        let registry = builder().build().unwrap();
-        let settings = Settings { wait: self.wait, ..Settings::default() };
+        let config = AgentConfig { approval: self.approval.clone(), ..agent("demo", &["clock"]) };
+        let registry = builder().agents(one_agent(config)).build().unwrap();
         let parts = Parts {
             store: self.store.clone(),
             signals: Arc::new(LocalSignals::default()),
             live: Arc::new(LocalLive::default()),
             feed: Arc::new(LocalFeed::default()),
-            executor: Arc::new(AgentExecutor::new(registry.into(), settings)),
+            executor: Arc::new(AgentExecutor::new(registry.into(), Settings::default())),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
             on_collect: None,
@@ -86,14 +85,7 @@ async fn waits_for_approval(node: &Postroom, run_id: &RunId) {
 }
 
 async fn approve(node: &Postroom, run_id: &RunId) {
-    let decision = Decision {
-        decision_id: None,
-        tool_call_id: "demo_1".parse().unwrap(),
-        action: DecisionAction::Resume,
-        result: Value::Null,
-        arguments: serde_json::Value::Null,
-        reason: None,
-    };
+    let decision = Decision::new("demo_1".parse().unwrap(), DecisionAction::Resume);
     node.decide(run_id, vec![decision]).await.unwrap();
 }
 
@@ -143,7 +135,7 @@ async fn an_approval_while_it_waits_in_memory() {
 #[tokio::test(start_paused = true)]
 async fn an_approval_without_an_executor() {
     let mut house = House::new();
-    house.wait = Wait::Durably;
+    house.approval.patience_ms = 0;
     let node = house.start_node().await;
     let run_id = say(&node, Mode::Enqueue, "ask for approval").await;
     waits_for_approval(&node, &run_id).await;

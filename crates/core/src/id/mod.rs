@@ -214,6 +214,11 @@ impl TaskId {
         Self(Repr::of(&format!("{uuid}@{node}")))
     }
 
+    /// The id of the task that a run is for another, which waits for its end.
+    pub fn of_run(run_id: &RunId) -> Self {
+        Self(Repr::of(&format!("run:{run_id}")))
+    }
+
     /// The node that holds the task, if its id names one. What else is waited for under a name of
     /// its own ends with no node.
     pub fn node(&self) -> Option<NodeId> {
