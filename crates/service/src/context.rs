@@ -217,8 +217,18 @@ impl Execution {
 
 /// Whether losing track of the step loses nothing but what was shown.
 fn is_only_events(step: &Step) -> bool {
-    let Step { messages, events: _, state, usage, steps, agent_version, take, suspend, resume } =
-        step;
+    let Step {
+        messages,
+        events: _,
+        state,
+        usage,
+        steps,
+        agent_version,
+        take,
+        suspend,
+        resume,
+        has_children,
+    } = step;
     messages.is_empty()
         && state.is_none()
         && *usage == postroom_core::run::Usage::default()
@@ -227,4 +237,5 @@ fn is_only_events(step: &Step) -> bool {
         && *take == postroom_core::command::Take::Nothing
         && suspend.is_none()
         && !resume
+        && !has_children
 }

@@ -38,8 +38,9 @@ async fn deliver(node: &Arc<Node>, claimed: Claimed) -> Option<Claimed> {
     let activation = match begun {
         Some(Begun::Started(activation)) => activation,
         Some(Begun::NotStarted) => {
-            // The claim is given up already; the thread may have more.
+            // The claim is given up already; the thread may have more, and its run a report to make.
             node.ready.mark();
+            node.reports.look();
             return None;
         }
         None => {

@@ -256,7 +256,7 @@ impl Player<'_> {
             messages: vec![said],
             events: vec![EventBody::StepFinished { step: 1 }],
             state: AgentState::from_json(state.to_string()).ok(),
-            usage: Usage { input_tokens: 1, output_tokens: 1 },
+            usage: Usage { input_tokens: 1, output_tokens: 1, ..Usage::default() },
             steps: 1,
             take,
             ..Step::default()
