@@ -193,6 +193,16 @@ fn words(run: &Run) -> String {
     }
 }
 
+/// Whether nobody waits for the run's end any more: it was started just when its parent ended, and
+/// not found when that one's children were cancelled.
+pub(crate) async fn is_orphan(node: &Node, run: &Run) -> Result<bool, StoreError> {
+    let Some(ReportTo { as_: ReportAs::Task { run_id }, .. }) = &run.spec.report_to else {
+        return Ok(false);
+    };
+    let parent = node.store.run(run_id).await?;
+    Ok(parent.is_none_or(|parent| parent.is_done()))
+}
+
 /// Cancels the runs that report to this one as tasks: nobody waits for them any more.
 async fn cancel_children(node: &Arc<Node>, parent: &RunId) -> Result<(), StoreError> {
     let filter = RunFilter { parent_run_id: Some(parent.clone()), ..RunFilter::default() };

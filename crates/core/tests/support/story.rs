@@ -135,7 +135,7 @@ impl Reader<'_> {
 
     /// To whom the end of a run is reported, sometimes.
     fn report_to(&self, seed: u8) -> Option<ReportTo> {
-        let as_ = match seed % 4 {
+        let as_ = match seed % 16 {
             0 => ReportAs::Task { run_id: self.run_id_or_unknown(seed) },
             1 => ReportAs::Message,
             _ => return None,
