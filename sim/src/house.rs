@@ -1,7 +1,7 @@
 //! The house: the nodes that are open, and the doors to them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -85,18 +85,22 @@ impl House {
         let name = format!("n{}", self.opened.fetch_add(1, Ordering::Relaxed) + 1);
         let life = Life::new(world, name.clone());
         let to_store = StoreLine::new(world, &life);
+        let (at_script, at_world, postroom) = (life.clone(), world.clone(), OnceLock::new());
+        let script = Arc::new(Script { world: at_world, life: at_script, postroom });
         let parts = Parts {
             store: Arc::new(to_store.clone()),
             signals: Arc::new(SignalLine(world.clone())),
             live: Arc::new(LiveLine { world: world.clone(), life: life.clone() }),
             feed: Arc::new(FeedLine { world: world.clone(), life: life.clone() }),
-            executor: Arc::new(Script { world: world.clone(), life: life.clone() }),
+            executor: script.clone(),
             ids: world.ids.clone(),
             spawner: Arc::new(MortalSpawner(life.clone())),
             on_collect: None,
         };
         let node = NodeId::parse(&name).expect("a name");
         let postroom = Postroom::new(parts, world.shape.config.clone(), node);
+        // A handle on itself: it ends with its process, and the simulation with that.
+        let _ = script.postroom.set(postroom.clone());
         let door = Door { life, postroom, line: to_store };
         let (starting, world) = (door.postroom.clone(), world.clone());
         door.run(async move {

@@ -29,6 +29,8 @@ macro_rules! store_in_front {
                 -> ::postroom_core::ports::Page<::postroom_core::run::Run>;
             runs_waiting_for_tasks(after: Option<&::postroom_core::id::RunId> = maybe, limit: usize = copy)
                 -> Vec<::postroom_core::run::Run>;
+            runs_owing_reports(after: Option<&::postroom_core::id::RunId> = maybe, limit: usize = copy)
+                -> Vec<::postroom_core::run::Run>;
             dispatch(id: ::postroom_core::id::DispatchId = copy)
                 -> Option<::postroom_core::dispatch::Dispatch>;
             dispatches(filter: &::postroom_core::ports::DispatchFilter = whole, limit: usize = copy, cursor: Option<&str> = text)

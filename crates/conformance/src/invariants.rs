@@ -12,6 +12,7 @@ use postroom_core::error::StoreError;
 use postroom_core::event::EventBody;
 use postroom_core::id::{DispatchId, RunId, ThreadId};
 use postroom_core::ports::MailboxStore;
+use postroom_core::report::Report;
 use postroom_core::run::{Run, RunState, WaitReason};
 use postroom_core::thread::{Readiness, Thread};
 
@@ -169,6 +170,14 @@ impl<'s> Check<'s> {
                 .filter(|dispatch| dispatch.run_id == *id && !dispatch.state().is_terminal())
                 .count();
             self.that(delivered <= 1, || format!("9: run {id} is delivered twice at once"));
+            let fits = match run.report {
+                Report::None => true,
+                Report::Wanted => !run.is_done(),
+                Report::Owed => run.is_done(),
+            };
+            self.that(fits, || {
+                format!("9: the report of run {id} is {:?}, it is {}", run.report, run.run_state())
+            });
             match run.run_state() {
                 RunState::Done => {
                     self.that(delivered == 0, || format!("5: run {id} ended, and may yet start"));

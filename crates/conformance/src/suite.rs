@@ -64,6 +64,9 @@ macro_rules! suite {
                 renewed_leases_hold, what_is_over_is_superseded;
             record: is_fenced, result_needs_a_start, start_begins_clean;
             reopen: keeps_everything, work_goes_on;
+            reports: are_found, are_kept, is_not_owed_where_nobody_wants_it,
+                is_owed_by_who_has_children, is_owed_however_the_run_ends,
+                is_owed_until_it_is_made, keep_their_thread, of_a_run_that_starts_over;
             requeue: makes_a_new_dispatch, once, only_dead_letters, waits_its_turn;
             settle: a_failed_run_is_a_consumed_delivery, ack, claims_the_next,
                 dead_letter_at_once, is_fenced, nack_tries_again, nack_until_the_budget_is_spent,
@@ -74,8 +77,8 @@ macro_rules! suite {
                 every_mode_starts_an_idle_thread, nothing_at_all, reject,
                 rollback_hides_the_stopped_run, several_messages, supersede_queued_work,
                 the_boundary_overrules_the_mode, wait_behind_queued_work;
-            tasks: all_that_died, are_found, of_a_run_that_has_ended, one_that_ends_early,
-                the_last_one_resumes_the_run;
+            tasks: all_that_died, are_found, of_a_run_that_has_ended, one_that_ended_before_another_wait,
+                one_that_ends_early, runs_outlive_processes, the_last_one_resumes_the_run;
             threads: create, delete, delete_is_refused_while_there_is_work, patch;
         }
     };

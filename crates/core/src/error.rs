@@ -60,6 +60,10 @@ pub enum Refusal {
     QueueFull { queued: u64, limit: u64 },
     #[error("the thread has {pending} pending messages, and {limit} are allowed: try again later")]
     PendingFull { pending: u64, limit: u64 },
+    #[error(
+        "run {run_id} has its end to report: cancel it if it waits, and try again once it is reported"
+    )]
+    ReportOwed { run_id: RunId },
     #[error("{reason}")]
     Invalid { reason: &'static str },
 }
@@ -92,6 +96,7 @@ impl Refusal {
             Self::BarrierOvertaken { .. } => "barrier_overtaken",
             Self::QueueFull { .. } => "queue_full",
             Self::PendingFull { .. } => "pending_full",
+            Self::ReportOwed { .. } => "report_owed",
             Self::Invalid { .. } => "invalid",
         }
     }

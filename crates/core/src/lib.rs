@@ -19,6 +19,7 @@ pub mod ops;
 pub mod pending;
 pub mod policy;
 pub mod ports;
+pub mod report;
 pub mod run;
 pub mod sabotage;
 pub mod thread;

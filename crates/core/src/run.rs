@@ -1,6 +1,7 @@
 //! Runs: one user intent each, from its first message to its outcome.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::id::{AgentId, DispatchId, RunId, TaskId, ThreadId, ToolCallId};
 use crate::message::Metadata;
+use crate::report::{Report, ReportTo};
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
 
@@ -201,6 +203,9 @@ pub struct RunSpec {
     /// Where to post the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// Who is told when the run ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_to: Option<ReportTo>,
 }
 
 impl RunSpec {
@@ -208,6 +213,11 @@ impl RunSpec {
     pub fn plain() -> Arc<Self> {
         static PLAIN: LazyLock<Arc<RunSpec>> = LazyLock::new(Arc::default);
         PLAIN.clone()
+    }
+
+    /// What a run of this spec owes before it ends.
+    pub fn report(&self) -> Report {
+        if self.report_to.is_some() { Report::Wanted } else { Report::None }
     }
 }
 
@@ -218,6 +228,17 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Tokens written.
     pub output_tokens: u64,
+    /// Those of the tokens read that the provider had cached.
+    #[serde(default)]
+    pub cached_tokens: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        self.input_tokens += more.input_tokens;
+        self.output_tokens += more.output_tokens;
+        self.cached_tokens += more.cached_tokens;
+    }
 }
 
 /// The agent's own state: JSON that the mailbox stores and never reads.
@@ -278,6 +299,9 @@ pub struct Run {
     pub stop_requested: bool,
     /// Rolled back: later prompts leave its messages out.
     pub hidden: bool,
+    /// Whether its end is reported.
+    #[serde(default)]
+    pub report: Report,
     /// The agent's own state.
     pub state: Option<AgentState>,
     /// The final text: the same one that its last event and attempt hold.

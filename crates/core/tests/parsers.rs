@@ -100,8 +100,11 @@ fn termination() -> impl Strategy<Value = Termination> {
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    any::<(u64, u64)>()
-        .prop_map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens })
+    any::<(u64, u64, u64)>().prop_map(|(input_tokens, output_tokens, cached_tokens)| Usage {
+        input_tokens,
+        output_tokens,
+        cached_tokens,
+    })
 }
 
 fn dispatch_id() -> impl Strategy<Value = DispatchId> {

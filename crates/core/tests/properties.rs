@@ -119,6 +119,7 @@ fn random_commands_reach_every_verb() {
         "reorder_pending",
         "decide",
         "finish_task",
+        "reported",
     ];
     for verb in verbs {
         assert!(done.get(verb).copied().unwrap_or(0) >= 20, "{verb}: {done:?}");

@@ -137,7 +137,8 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::DuplicateKey { .. }
         | Refusal::AlreadyRequeued { .. }
         | Refusal::AlreadyConsumed { .. }
-        | Refusal::BarrierOvertaken { .. } => StatusCode::CONFLICT,
+        | Refusal::BarrierOvertaken { .. }
+        | Refusal::ReportOwed { .. } => StatusCode::CONFLICT,
         Refusal::QueueFull { .. } | Refusal::PendingFull { .. } => StatusCode::TOO_MANY_REQUESTS,
     }
 }

@@ -254,6 +254,7 @@ fn is_only_events(step: &Step) -> bool {
         by_default,
         suspend,
         resume,
+        has_children,
     } = step;
     messages.is_empty()
         && state.is_none()
@@ -264,4 +265,5 @@ fn is_only_events(step: &Step) -> bool {
         && by_default.is_empty()
         && suspend.is_none()
         && !resume
+        && !has_children
 }

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::admission::Permit;
 use crate::execution::Execution;
 use crate::node::Node;
+use crate::report;
 use crate::settle::{self, End};
 
 /// A dispatch that is claimed for this node, and its place here.
@@ -38,8 +39,9 @@ async fn deliver(node: &Arc<Node>, claimed: Claimed) -> Option<Claimed> {
     let activation = match begun {
         Some(Begun::Started(activation)) => activation,
         Some(Begun::NotStarted) => {
-            // The claim is given up already; the thread may have more.
+            // The claim is given up already; the thread may have more, and its run a report to make.
             node.ready.mark();
+            node.reports.look();
             return None;
         }
         None => {
@@ -76,12 +78,20 @@ async fn run(execution: &Arc<Execution>, activation: Activation) -> End {
     if let Some(CancelReason::Shutdown) = execution.stop.reason() {
         return End::GaveUp;
     }
-    // The answer to the claim may have taken so long that the lease is over.
+    let node = &execution.node;
+    match report::is_orphan(node, &activation.run).await {
+        Ok(false) => {}
+        Ok(true) => return End::Outcome(RunOutcome::cancelled()),
+        Err(error) => {
+            let error = format!("whether somebody waits for the run is unknown: {error}");
+            return End::Outcome(RunOutcome::TransientError { error });
+        }
+    }
+    // The answers may have taken so long that the lease is over.
     if execution.deadline() <= Instant::now() {
         execution.stop.raise(CancelReason::LeaseLost);
         return End::Lost;
     }
-    let node = &execution.node;
     let context: Arc<dyn RunContext> = execution.clone();
     let attempt = async { node.executor.run(activation, context).await };
     let mut attempt = pin!(AssertUnwindSafe(attempt).catch_unwind());

@@ -86,6 +86,7 @@ in_time! {
     read run(id: &RunId) -> Option<Run>;
     read runs(filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Page<Run>;
     read runs_waiting_for_tasks(after: Option<&RunId>, limit: usize) -> Vec<Run>;
+    read runs_owing_reports(after: Option<&RunId>, limit: usize) -> Vec<Run>;
     read dispatch(id: DispatchId) -> Option<Dispatch>;
     read dispatches(filter: &DispatchFilter, limit: usize, cursor: Option<&str>) -> Page<Dispatch>;
     read messages(thread_id: &ThreadId, after_seq: u64, limit: usize) -> Vec<LogMessage>;

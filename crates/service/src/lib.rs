@@ -31,6 +31,7 @@ mod postroom;
 mod presence;
 mod ready;
 mod recovery;
+mod report;
 mod settle;
 mod shown;
 mod signals;

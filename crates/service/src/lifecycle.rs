@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 use crate::node::Node;
-use crate::{dispatcher, lease, presence, recovery, signals, upkeep};
+use crate::{dispatcher, lease, presence, recovery, report, signals, upkeep};
 
 /// Where the service is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +177,9 @@ fn work(node: &Arc<Node>, stops: &Stops) {
     node.ready.mark();
     node.spawn(dispatcher::dispatch(node.clone(), stops.claiming.clone()));
     node.spawn(signals::consume(node.clone(), stops.claiming.clone()));
+    // What was owed when a process died.
+    node.reports.look();
+    node.spawn(report::keep(node.clone(), stops.claiming.clone()));
     node.spawn(upkeep::sweep(node.clone(), stops.claiming.clone()));
     node.spawn(upkeep::collect(node.clone(), stops.claiming.clone()));
 }

@@ -23,6 +23,7 @@ use crate::orphans::Holders;
 use crate::postroom::{OnCollect, Parts};
 use crate::presence::Presence;
 use crate::ready::Ready;
+use crate::report::Reports;
 
 /// One node: this process as one of those that work on the store.
 pub(crate) struct Node {
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     pub(crate) executions: Executions,
     pub(crate) lost: LostClaims,
     pub(crate) holders: Holders,
+    pub(crate) reports: Reports,
     pub(crate) presence: Presence,
     pub(crate) hub: Hub,
     pub(crate) observer: Arc<Observer>,
@@ -105,6 +107,7 @@ impl Node {
             executions: Executions::default(),
             lost: LostClaims::default(),
             holders: Holders::default(),
+            reports: Reports::default(),
             presence: Presence::new(),
             hub: Hub::new((!is_alone).then_some(parts.feed)),
             observer: Arc::new(Observer::new()),

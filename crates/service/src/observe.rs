@@ -115,7 +115,8 @@ impl Operation {
             | Command::EditPending { .. }
             | Command::RetractPending { .. }
             | Command::ReorderPending { .. }
-            | Command::FinishTask { .. } => Self::Other,
+            | Command::FinishTask { .. }
+            | Command::Reported { .. } => Self::Other,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postroom_core::command::Command;
+use postroom_core::command::{Command, Reply};
 use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
@@ -81,9 +81,9 @@ async fn wake_from_dead_tasks(node: &Node) -> Result<usize, StoreError> {
         for run in runs {
             let command = Command::FinishTask { run_id: run.id, task_id: None };
             match node.apply(run.thread_id, command).await {
-                Ok(_) => count += 1,
-                // It went on by itself meanwhile.
-                Err(StoreError::Refused(_)) => {}
+                Ok(Reply::TaskFinished(Some(_))) => count += 1,
+                // It waits for runs too, or went on by itself meanwhile.
+                Ok(_) | Err(StoreError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }

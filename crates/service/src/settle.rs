@@ -17,6 +17,7 @@ use crate::delivery::Claimed;
 use crate::execution::Execution;
 use crate::journal::misanswered;
 use crate::node::{Node, publish};
+use crate::report;
 
 /// How long a claim is tried to be handed back: nobody waits for it, its lease ends anyway.
 const HAND_BACK_FOR: Duration = Duration::from_secs(5);
@@ -141,6 +142,7 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
         }
     };
     node.observer.settled(&settled, execution.claimed_at.elapsed());
+    report::soon(node, &settled.run);
     let next = settled.next.take();
     if next.is_none() {
         look_later(node, &settled, was_stopped);
@@ -196,6 +198,8 @@ async fn settle_until_deadline(
 
 fn not_settled(execution: &Execution, error: &StoreError) {
     execution.node.observer.attempt_lost();
+    // It may be settled all the same, and its end owed a report.
+    execution.node.reports.look();
     if matches!(error, StoreError::Refused(Refusal::StaleClaim { .. })) {
         // Another attempt has the thread, or an answer was lost and this one is settled.
         tracing::debug!(run = %execution.run_id, %error, "not settled");

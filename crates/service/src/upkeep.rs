@@ -21,14 +21,15 @@ const PURGE_PAGE: usize = 1_000;
 /// not ask the store together for ever.
 const JITTER: u32 = 5;
 
-/// Takes back expired leases, ends the tasks of dead nodes and lets the dispatcher look, from time
-/// to time.
+/// Takes back expired leases, ends the tasks of dead nodes, and lets the dispatcher look for work and
+/// others for reports that are owed, from time to time.
 pub(crate) async fn sweep(node: Arc<Node>, stop: CancellationToken) {
     while next_turn(&node, &stop, node.config.mailbox.sweep_interval()).await {
         if let Err(error) = sweep_once(&node).await {
             tracing::warn!(%error, "the sweep failed: the next one tries again");
         }
         node.ready.mark();
+        node.reports.look();
     }
 }
 

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use postroom_conformance::front::at_once;
 use postroom_core::command::Mode;
 use postroom_core::dispatch::DispatchState;
+use postroom_core::event::EventBody;
 use postroom_core::id::{MessageId, RunId, ThreadId};
 use postroom_core::message::{LogMessage, Role};
 use postroom_core::ports::{MailboxStore, RunFilter};
+use postroom_core::report::{Report, ReportAs};
 use postroom_core::run::{Run, RunStatus, Termination, WaitReason};
+use serde_json::json;
 
 use crate::clients::reader::Reader;
 use crate::letters::{Answer, token_of};
@@ -27,6 +30,9 @@ pub(crate) fn unrest(world: &World, readers: &[Arc<Reader>]) -> Option<String> {
     if let Some(run) = runs.iter().find(|run| !rests(run)) {
         let (id, thread_id, status) = (Brief(&run.id), &run.thread_id, &run.status);
         return Some(format!("run {id} of {thread_id} is {status:?}"));
+    }
+    if let Some(run) = runs.iter().find(|run| run.report == Report::Owed) {
+        return Some(format!("run {} of {} owes a report", Brief(&run.id), run.thread_id));
     }
     let depth = at_once(world.store.depth()).unwrap_or_default();
     let unfinished = [DispatchState::Queued, DispatchState::Claimed].map(|state| depth.get(state));
@@ -66,6 +72,7 @@ pub(crate) fn check(world: &World, readers: &[Arc<Reader>]) {
         let log = threads.entry(id).or_insert_with(|| log().unwrap_or_default());
         known_to_its_executor(world, &run, log);
         written(world, &run.id, log);
+        reported(world, &run);
     }
     for (thread_id, log) in &threads {
         in_order(world, thread_id, log);
@@ -105,6 +112,52 @@ fn written(world: &World, run_id: &RunId, log: &[LogMessage]) {
 
 /// The run that a letter was read by, and the one that it was for.
 type Joined<'a> = (&'a RunId, &'a Option<RunId>);
+
+/// 4: whoever wanted to hear of the run's end has heard, and of each end once; and no run goes on for
+/// somebody who has ended.
+fn reported(world: &World, run: &Run) {
+    let Some(to) = &run.spec.report_to else { return };
+    let id = Brief(&run.id);
+    match &to.as_ {
+        ReportAs::Task { run_id } => {
+            let parent = at_once(world.store.run(run_id)).ok().flatten();
+            let parent_is_done = parent.is_none_or(|parent| parent.is_done());
+            if parent_is_done && !run.is_done() {
+                world.broken(4, format!("run {id} goes on, and the one it is for has ended"));
+            }
+            if run.termination() == Some(&Termination::Cancelled) {
+                world.mark("child cancelled with its parent");
+            }
+        }
+        ReportAs::Message => {
+            let told = told_of(world, &to.thread_id, &run.id);
+            let ends = ends_of(world, run);
+            // An end that a dead letter's run started over from may have been passed over.
+            if told > ends || (run.is_done() && told == 0) {
+                world.broken(4, format!("run {id} ended {ends} times, and {told} were told"));
+            }
+            if told > 0 {
+                world.mark("report came as a message");
+            }
+        }
+    }
+}
+
+/// How many messages of the thread tell of the run's end.
+fn told_of(world: &World, thread_id: &ThreadId, run_id: &RunId) -> usize {
+    let name = json!(run_id.to_string());
+    let log = at_once(world.store.messages(thread_id, 0, usize::MAX)).unwrap_or_default();
+    let pending = at_once(world.store.pending(thread_id)).unwrap_or_default();
+    let logged = log.iter().map(|row| &row.message);
+    let all = logged.chain(pending.iter().map(|pending| &pending.message));
+    all.filter(|message| message.metadata.get("run_id") == Some(&name)).count()
+}
+
+fn ends_of(world: &World, run: &Run) -> usize {
+    let events = at_once(world.store.events(&run.thread_id, 0, usize::MAX)).unwrap_or_default();
+    let of_run = events.iter().filter(|event| event.run_id.as_ref() == Some(&run.id));
+    of_run.filter(|event| matches!(event.body, EventBody::RunFinished { .. })).count()
+}
 
 /// 1: a sender's letters of one kind are in the log in the order in which they were sent: those
 /// that one run took in, and those that became runs of their own. (A letter that joins a run is read

@@ -60,7 +60,10 @@ impl Entry {
             world.broken(6, facts);
         }
         let book = ledger.runs.entry(run.id.clone()).or_insert_with(|| RunBook {
-            plan: Plan::draw(&world.chance),
+            plan: match run.parent_run_id {
+                Some(_) => Plan::draw_for_child(&world.chance),
+                None => Plan::draw(&world.chance),
+            },
             stage: 0,
             last: number,
             written: Vec::new(),

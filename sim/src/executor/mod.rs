@@ -6,12 +6,13 @@ mod stage;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use postroom_core::command::Activation;
 use postroom_core::ports::{Executor, RunContext, RunOutcome};
+use postroom_service::Postroom;
 
 use crate::life::Life;
 use crate::world::World;
@@ -24,6 +25,8 @@ pub struct Script {
     pub world: Arc<World>,
     /// The node's process.
     pub life: Arc<Life>,
+    /// The node's service, once it is there.
+    pub postroom: OnceLock<Postroom>,
 }
 
 #[async_trait]
@@ -33,7 +36,7 @@ impl Executor for Script {
         let acting = Acting {
             number: entry.number,
             world: self.world.clone(),
-            play: Box::pin(stage::play(&entry, activation, context)),
+            play: Box::pin(stage::play(&entry, activation, context, self.postroom.get())),
         };
         let outcome = acting.await;
         entry.ended(&outcome);

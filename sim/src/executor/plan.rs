@@ -64,6 +64,12 @@ pub enum Then {
     Wait(WaitReason),
     /// Starts a background task and goes on.
     Background,
+    /// Starts a run that reports to this one, and waits for its end.
+    Delegate,
+    /// The same, but does not wait.
+    Forsake,
+    /// Starts a run that reports to this one's thread, and goes on.
+    SendOff,
 }
 
 /// How a run ends.
@@ -76,6 +82,24 @@ pub enum Ending {
 }
 
 impl Plan {
+    /// A plan for a run that another one has started: nobody answers it, and few start more.
+    pub fn draw_for_child(chance: &Chance) -> Self {
+        let mut plan = Self::draw(chance);
+        let may_have_children = chance.one_in(4);
+        for stage in &mut plan.stages {
+            match stage.then {
+                Then::Wait(
+                    WaitReason::UserInput | WaitReason::ExternalEvent | WaitReason::ManualPause,
+                ) => stage.then = Then::GoOn,
+                Then::Delegate | Then::Forsake | Then::SendOff if !may_have_children => {
+                    stage.then = Then::GoOn;
+                }
+                _ => {}
+            }
+        }
+        plan
+    }
+
     /// A plan.
     pub fn draw(chance: &Chance) -> Self {
         let few = u32::try_from(chance.number(1..3)).unwrap_or(1);
@@ -106,6 +130,9 @@ impl Stage {
             (60, Then::GoOn),
             (8, Then::Suspend),
             (6, Then::Background),
+            (6, Then::Delegate),
+            (3, Then::Forsake),
+            (3, Then::SendOff),
             (6, Then::Wait(WaitReason::ToolPermission)),
             (3, Then::Wait(WaitReason::UserInput)),
             (4, Then::Wait(WaitReason::BackgroundTasks)),

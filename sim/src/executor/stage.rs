@@ -4,13 +4,18 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_core::command::{Activation, Committed, RunResult, Step, Suspend, Take, Wait};
+use postroom_core::command::{
+    Activation, Committed, Mode, RunResult, Step, Submit, Suspend, Take, Wait,
+};
+use postroom_core::error::StoreError;
 use postroom_core::event::EventBody;
-use postroom_core::id::{MessageId, RunId, ToolCallId};
+use postroom_core::id::{MessageId, RunId, TaskId, ThreadId, ToolCallId};
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::ports::{CancelReason, ContextError, RunContext, RunOutcome};
-use postroom_core::run::{AgentState, Reason, Termination, Usage, WaitReason};
+use postroom_core::report::{ReportAs, ReportTo};
+use postroom_core::run::{AgentState, Origin, Reason, RunSpec, Termination, Usage, WaitReason};
 use postroom_core::ticket::Ticket;
+use postroom_service::Postroom;
 use serde_json::{Value, json};
 
 use super::attempt::Entry;
@@ -26,6 +31,7 @@ struct Player<'e> {
     entry: &'e Entry,
     run_id: RunId,
     context: Arc<dyn RunContext>,
+    postroom: Option<&'e Postroom>,
 }
 
 /// Plays the plan to an outcome.
@@ -33,8 +39,9 @@ pub(super) async fn play(
     entry: &Entry,
     activation: Activation,
     context: Arc<dyn RunContext>,
+    postroom: Option<&Postroom>,
 ) -> RunOutcome {
-    let player = Player { entry, run_id: activation.run.id.clone(), context };
+    let player = Player { entry, run_id: activation.run.id.clone(), context, postroom };
     match player.play(&activation).await {
         Ok(outcome) => outcome,
         Err(ContextError::Cancelled(_)) => {
@@ -122,6 +129,21 @@ impl Player<'_> {
             Then::GoOn => {}
             Then::Background => {
                 self.background().await;
+            }
+            Then::Forsake => {
+                self.start_child(number, ReportAs::Task { run_id: self.run_id.clone() }).await?;
+            }
+            Then::SendOff => {
+                self.start_child(number, ReportAs::Message).await?;
+            }
+            Then::Delegate => {
+                let form = ReportAs::Task { run_id: self.run_id.clone() };
+                let child = self.start_child(number, form).await?;
+                self.entry.world.mark("executor waited: child");
+                let mut wait = Wait::new(WaitReason::BackgroundTasks);
+                wait.tasks = vec![TaskId::of_run(&child)];
+                let last = Box::new(self.step(number, Take::Nothing));
+                return Ok(Some(RunOutcome::Waiting { last, wait }));
             }
             Then::Suspend => {
                 let call = self.call(number);
@@ -211,6 +233,36 @@ impl Player<'_> {
         id
     }
 
+    /// Starts a run of its own thread. A later attempt names it the same, and starts it once.
+    async fn start_child(&self, number: usize, as_: ReportAs) -> Result<RunId, ContextError> {
+        let world = &self.entry.world;
+        let name = format!("{}/child {number}", self.run_id);
+        let run_id = RunId::parse(&name).expect("an id");
+        let thread_id = ThreadId::parse(&name).expect("an id");
+        let own_thread = world.ledger.lock().attempts[self.entry.number].thread_id.clone();
+        if matches!(as_, ReportAs::Task { .. }) {
+            world.mark("child started as a task");
+            self.context.commit(Step { has_children: true, ..Step::default() }).await?;
+        } else {
+            world.mark("child started to send a message");
+        }
+        let message = NewMessage { id: MessageId::parse(&name).ok(), ..NewMessage::user("begin") };
+        let report_to = Some(ReportTo { thread_id: own_thread.clone(), as_ });
+        let mut submit = Submit::new(Mode::Enqueue, vec![message]);
+        submit.run_id = Some(run_id.clone());
+        submit.parent_run_id = Some(self.run_id.clone());
+        submit.parent_thread_id = Some(own_thread);
+        submit.origin = Origin::A2a;
+        submit.max_attempts = u32::try_from(world.chance.number(1..4)).unwrap_or(1);
+        submit.spec = Arc::new(RunSpec { report_to, ..RunSpec::default() });
+        let unavailable = |reason: String| ContextError::Store(StoreError::Unavailable { reason });
+        let postroom = self.postroom.ok_or_else(|| unavailable("no service".to_owned()))?;
+        match postroom.submit(Some(thread_id), submit).await {
+            Ok(_) => Ok(run_id),
+            Err(error) => Err(unavailable(error.to_string())),
+        }
+    }
+
     async fn end(&self) -> Result<RunOutcome, ContextError> {
         let stages = self.entry.plan.stages.len();
         let mut looks = self.entry.plan.looks_before_end;
@@ -264,7 +316,7 @@ impl Player<'_> {
             messages: vec![said],
             events: vec![EventBody::StepFinished { step: 1 }],
             state: AgentState::from_json(state.to_string()).ok(),
-            usage: Usage { input_tokens: 1, output_tokens: 1 },
+            usage: Usage { input_tokens: 1, output_tokens: 1, ..Usage::default() },
             steps: 1,
             take,
             ..Step::default()

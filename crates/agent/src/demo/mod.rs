@@ -71,8 +71,10 @@ impl Model for DemoModel {
         let input_tokens =
             request.messages.iter().map(|message| words(&message.content.text())).sum();
         let output_tokens = lines.iter().map(Line::tokens).sum();
-        let finished =
-            Finished { usage: Usage { input_tokens, output_tokens }, ..Finished::default() };
+        let finished = Finished {
+            usage: Usage { input_tokens, output_tokens, ..Usage::default() },
+            ..Finished::default()
+        };
         let events: Vec<(Duration, ModelEvent)> = lines
             .into_iter()
             .flat_map(Line::events)

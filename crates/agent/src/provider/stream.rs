@@ -143,6 +143,7 @@ impl Reader {
         let usage = Usage {
             input_tokens: usage.and_then(|usage| tokens(usage.prompt_tokens)).unwrap_or(0),
             output_tokens: usage.and_then(|usage| tokens(usage.completion_tokens)).unwrap_or(0),
+            ..Usage::default()
         };
         let mut continuation = Map::new();
         let sent = end.captured_into_tool_calls().unwrap_or_default();

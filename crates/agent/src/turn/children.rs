@@ -6,10 +6,11 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use postroom_core::command::{Mode, Submit};
+use postroom_core::command::{Mode, Step, Submit};
 use postroom_core::id::{AgentId, RunId, ThreadId, ToolCallId};
 use postroom_core::message::{Metadata, NewMessage, ToolCall};
 use postroom_core::ports::ContextError;
+use postroom_core::report::{ReportAs, ReportTo};
 use postroom_core::run::{Origin, Run, RunSpec, RunStatus, Termination};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,8 +58,10 @@ impl Turn {
             Ok(task) => task,
             Err(error) => return Ok(Stand::failed(&error.to_string())),
         };
-        //REPORTS-A
-        let spec = RunSpec::default();
+        // Said before there is a child: whatever becomes of this run, its children are looked after.
+        let step = Step { has_children: true, ..self.step() };
+        self.commit(step).await?;
+        let spec = RunSpec { report_to: Some(self.told_as_task()), ..RunSpec::default() };
         match self.start_child(call, agent.clone(), task.task, spec).await? {
             Ok(child) => Ok(Stand::Blocked(Block::Run(child.run_id))),
             Err(refused) => Ok(Stand::failed(&refused)),
@@ -75,8 +78,7 @@ impl Turn {
             Ok(work) => work,
             Err(error) => return Ok(Stand::failed(&error.to_string())),
         };
-        //REPORTS-B
-        let mut spec = RunSpec::default();
+        let mut spec = RunSpec { report_to: Some(self.told_as_message()), ..RunSpec::default() };
         let (agent, text) = match work {
             Work { tool: Some(tool), arguments, agent: None, task: None } => {
                 if self.agent.tools.get(&tool).is_none() {
@@ -109,6 +111,17 @@ impl Turn {
             })))),
             Err(refused) => Ok(Stand::failed(&refused)),
         }
+    }
+
+    /// The run waits for the child.
+    fn told_as_task(&self) -> ReportTo {
+        let as_ = ReportAs::Task { run_id: self.run.id.clone() };
+        ReportTo { thread_id: self.run.thread_id.clone(), as_ }
+    }
+
+    /// The thread is told, whatever has become of the run.
+    fn told_as_message(&self) -> ReportTo {
+        ReportTo { thread_id: self.run.thread_id.clone(), as_: ReportAs::Message }
     }
 
     /// Starts a child, or finds that an earlier attempt has; says why not, for the model.

@@ -28,7 +28,10 @@ async fn an_answer_is_shown_committed_and_given() {
         ["step_started", "text_delta", "inference_finished", "step_finished"]
     );
     let run = fake.run.lock();
-    assert_eq!((run.steps, run.usage), (1, Usage { input_tokens: 10, output_tokens: 2 }));
+    assert_eq!(
+        (run.steps, run.usage),
+        (1, Usage { input_tokens: 10, output_tokens: 2, ..Usage::default() })
+    );
     assert!(run.agent_version.is_some() && run.state.is_some());
     let request = &model.requests.lock()[0];
     assert_eq!(request.system.as_deref(), Some("Be brief."));

@@ -16,7 +16,8 @@ use postroom_core::id::{
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery, Granularity};
 use postroom_core::ports::ReclaimScope;
-use postroom_core::run::{AgentState, Reason, Termination, Usage, WaitReason};
+use postroom_core::report::{ReportAs, ReportTo};
+use postroom_core::run::{AgentState, Reason, RunSpec, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
 use postroom_core::time::Timestamp;
 
@@ -88,7 +89,11 @@ impl Make<'_> {
             }),
             74 => self.held(t, |claim| Command::ExtendLease { claim, lease: self.lease() }),
             75..77 => self.held(t, |claim| Command::Release { claim }),
-            77..80 => Command::Cancel { target: self.target(t), stop_executing: random.once_in(2) },
+            77 => self.with(self.run(t), |run_id| Command::Reported {
+                run_id,
+                dispatch_id: self.dispatch(t),
+            }),
+            78..80 => Command::Cancel { target: self.target(t), stop_executing: random.once_in(2) },
             80..82 => Command::Interrupt,
             82 => self.held(t, |claim| Command::SupersedeClaimed { claim }),
             83 => Command::Reclaim { force: random.once_in(2), retry_in: self.delay() },
@@ -243,10 +248,21 @@ impl Make<'_> {
             max_attempts: 1 + u32::try_from(random.below(3)).expect("it is small"),
             delivery: self.delivery(),
             stopped_run_id: self.run(t).filter(|_| random.once_in(2)),
+            spec: self.spec(t),
             limits: Limits { max_queued: 6, max_pending: 6 },
             claim: random.once_in(5).then(|| self.request()),
             ..Submit::new(mode, self.messages(t))
         }
+    }
+
+    /// What a run is asked to be: to report its end, sometimes.
+    fn spec(&self, t: &ThreadId) -> Arc<RunSpec> {
+        let random = self.random;
+        let as_task = self.run(t).map(|run_id| ReportAs::Task { run_id });
+        let as_ = as_task.filter(|_| random.once_in(2)).unwrap_or(ReportAs::Message);
+        let report_to = ReportTo { thread_id: self.thread(), as_ };
+        let report_to = Some(report_to).filter(|_| random.once_in(3));
+        Arc::new(RunSpec { report_to, ..RunSpec::default() })
     }
 
     fn key(&self) -> DedupeKey {
@@ -284,7 +300,12 @@ impl Make<'_> {
                 Vec::new()
             },
             state: random.once_in(3).then_some(state),
-            usage: Usage { input_tokens: random.below(3) as u64, output_tokens: 0 },
+            usage: Usage {
+                input_tokens: random.below(3) as u64,
+                output_tokens: 0,
+                cached_tokens: random.below(2) as u64,
+            },
+            has_children: random.once_in(4),
             steps: u32::from(random.once_in(2)),
             agent_version: random.once_in(4).then(|| "v1".to_owned()),
             by_default: if random.once_in(4) { self.decisions() } else { Vec::new() },

@@ -174,6 +174,7 @@ struct Across {
     runs: Vec<String>,
     dispatches: Vec<String>,
     waiting_for_tasks: Vec<String>,
+    owing_reports: Vec<String>,
 }
 
 impl Across {
@@ -181,12 +182,14 @@ impl Across {
         let runs = store.runs(&RunFilter::default(), 50, None).await?.items;
         let dispatches = store.dispatches(&DispatchFilter::default(), 50, None).await?.items;
         let waiting = store.runs_waiting_for_tasks(None, 50).await?;
+        let owing = store.runs_owing_reports(None, 50).await?;
         Ok(Self {
             queued: store.queued_thread_ids(None, 50).await?,
             depth: store.depth().await?,
             runs: runs.iter().map(|run| run.id.to_string()).collect(),
             dispatches: dispatches.iter().map(|dispatch| dispatch.id.to_string()).collect(),
             waiting_for_tasks: waiting.iter().map(|run| run.id.to_string()).collect(),
+            owing_reports: owing.iter().map(|run| run.id.to_string()).collect(),
         })
     }
 }

@@ -34,7 +34,7 @@ pub async fn writes_a_step(world: World) {
             EventBody::StepStarted { step: 1 },
             EventBody::TextDelta { text: "hi".to_owned() },
         ],
-        usage: Usage { input_tokens: 3, output_tokens: 5 },
+        usage: Usage { input_tokens: 3, output_tokens: 5, cached_tokens: 2 },
         steps: 1,
         agent_version: Some("v1".to_owned()),
         ..answer("hi")
@@ -49,7 +49,7 @@ pub async fn writes_a_step(world: World) {
     );
     committed(&world, &active.claim, Step { agent_version: Some("v2".to_owned()), ..step }).await;
     let run = world.run(&active.run.id).await;
-    assert_eq!(run.usage, Usage { input_tokens: 6, output_tokens: 10 });
+    assert_eq!(run.usage, Usage { input_tokens: 6, output_tokens: 10, cached_tokens: 4 });
     assert_eq!((run.steps, run.agent_version.as_deref()), (2, Some("v1")), "the first is kept");
     assert_eq!(world.texts(&t).await, ["begin", "hi", "hi"]);
 }

@@ -25,6 +25,7 @@ pub mod racing;
 pub mod reclaim;
 pub mod record;
 pub mod reopen;
+pub mod reports;
 pub mod requeue;
 pub mod settle;
 pub mod submit_modes;

@@ -63,6 +63,34 @@ pub async fn all_that_died(world: World) {
     world.snapshot(&t).await;
 }
 
+/// A run does not end with the process that waited for it.
+pub async fn runs_outlive_processes(world: World) {
+    let t = thread("t");
+    let active = world.started(&t).await;
+    let child = TaskId::of_run(&RunId::parse("child").expect("a name")).to_string();
+    world.settle(&t, &active.claim, for_tasks(&["a", &child])).await;
+    assert_eq!(finish(&world, &t, &active.run.id, None).await, None, "it waits for the run");
+    assert!(finish(&world, &t, &active.run.id, Some(&child)).await.is_some());
+    world.snapshot(&t).await;
+}
+
+/// One that ended is not forgotten while its run waits for something else first.
+pub async fn one_that_ended_before_another_wait(world: World) {
+    let t = thread("t");
+    let active = world.started(&t).await;
+    finish(&world, &t, &active.run.id, Some("a")).await;
+    let wait = Outcome::Wait(Wait::new(WaitReason::UserInput));
+    world.settle(&t, &active.claim, wait).await;
+    finish(&world, &t, &active.run.id, Some("b")).await;
+    finish(&world, &t, &active.run.id, Some("b")).await;
+    world.say(&t, "go on").await;
+    let again = world.start(&t).await;
+    assert_eq!(again.run.ended_tasks, ["a", "b"].map(task));
+    world.settle(&t, &again.claim, for_tasks(&["a", "b"])).await;
+    assert_eq!(world.start(&t).await.run.id, active.run.id, "it goes on at once");
+    world.snapshot(&t).await;
+}
+
 /// A run that has ended is not woken.
 pub async fn of_a_run_that_has_ended(world: World) {
     let t = thread("t");

@@ -174,8 +174,16 @@ pub enum Command {
     FinishTask {
         /// The run that waits for it.
         run_id: RunId,
-        /// The task; `None` stands for all of the run's tasks (their process died).
+        /// The task; `None` stands for all that some process has held for the run (it died), which
+        /// runs of their own are not.
         task_id: Option<TaskId>,
+    },
+    /// What the end of a run owed was made good. Repeating it changes nothing.
+    Reported {
+        /// The run.
+        run_id: RunId,
+        /// Its newest dispatch when it was done: a run that started over since owes another report.
+        dispatch_id: Option<DispatchId>,
     },
 }
 
@@ -208,6 +216,7 @@ impl Command {
             Self::ReorderPending { .. } => "reorder_pending",
             Self::Decide { .. } => "decide",
             Self::FinishTask { .. } => "finish_task",
+            Self::Reported { .. } => "reported",
         }
     }
 

@@ -12,7 +12,8 @@ use crate::run::Run;
 /// What a mailbox answers. Rows in it are shared with what is written: they are not copied for it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// To commands that only do: create, patch, delete, record, release, edit, retract, reorder.
+    /// To commands that only do: create, patch, delete, record, release, edit, retract, reorder,
+    /// reported.
     Done,
     /// To `submit` and `deliver`.
     Submitted(Submitted),

@@ -35,6 +35,9 @@ pub struct Step {
     pub suspend: Option<Suspend>,
     /// The run goes on after it was suspended.
     pub resume: bool,
+    /// The run is about to start runs that report to it as tasks: once it has ended, those that are
+    /// not done are cancelled. To be committed before the first of them is submitted.
+    pub has_children: bool,
 }
 
 /// What a commit takes in of the pending messages.

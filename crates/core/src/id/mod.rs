@@ -16,6 +16,9 @@ pub const ID_BYTES_MAX: usize = 255;
 /// The same of a task's id, which has room for the id of any node.
 const TASK_ID_BYTES_MAX: usize = ID_BYTES_MAX + 1 + UUID_BYTES;
 
+/// What the id of a task begins with that is a run. No UUID does, so that it is never a node's.
+const RUN_TASK: &str = "run:";
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
@@ -216,7 +219,12 @@ impl TaskId {
 
     /// The id of the task that a run is for another, which waits for its end.
     pub fn of_run(run_id: &RunId) -> Self {
-        Self(Repr::of(&format!("run:{run_id}")))
+        Self(Repr::of(&format!("{RUN_TASK}{run_id}")))
+    }
+
+    /// The run that the task is, if its id names one.
+    pub fn run(&self) -> Option<RunId> {
+        self.with_str(|text| RunId::parse(text.strip_prefix(RUN_TASK)?).ok())
     }
 
     /// The node that holds the task, if its id names one. What else is waited for under a name of
@@ -281,11 +289,26 @@ mod tests {
         for name in ["node-1", "a@b", "01900000-0000-7000-8000-000000000001", &longest] {
             let node = NodeId::parse(name).unwrap();
             let id = TaskId::held_by(&node, Uuid::from_u128(7));
-            assert_eq!(id.node(), Some(node));
+            assert_eq!((id.node(), id.run()), (Some(node), None));
             assert_eq!(TaskId::parse(&id.to_string()).unwrap(), id);
         }
         for other in ["t1", "t1@node-1", "01900000-0000-7000-8000-000000000001"] {
             assert_eq!(TaskId::parse(other).unwrap().node(), None);
+        }
+    }
+
+    #[test]
+    fn a_tasks_id_names_its_run() {
+        let longest = "r".repeat(ID_BYTES_MAX);
+        let held = TaskId::held_by(&NodeId::parse("node-1").unwrap(), Uuid::from_u128(7));
+        for name in ["r1", "01900000-0000-7000-8000-000000000001", &held.to_string(), &longest] {
+            let run_id = RunId::parse(name).unwrap();
+            let id = TaskId::of_run(&run_id);
+            assert_eq!((id.run(), id.node()), (Some(run_id), None));
+            assert_eq!(TaskId::parse(&id.to_string()).unwrap(), id);
+        }
+        for other in ["t1", "run", "run:", "01900000-0000-7000-8000-000000000001"] {
+            assert_eq!(TaskId::parse(other).unwrap().run(), None);
         }
     }
 

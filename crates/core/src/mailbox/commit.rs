@@ -4,6 +4,7 @@ use crate::command::{Committed, Reply, Step, Suspend, Take};
 use crate::dispatch::{AttemptStatus, Claim, Dispatch, DispatchStatus};
 use crate::error::Refusal;
 use crate::event::EventBody;
+use crate::report::Report;
 use crate::run::{RunState, RunStatus};
 use crate::ticket::Ticket;
 
@@ -73,17 +74,20 @@ impl Work<'_> {
         let changes_run = step.state.is_some()
             || step.agent_version.is_some()
             || step.steps > 0
+            || step.has_children
             || step.usage != crate::run::Usage::default();
         if changes_run {
             let run = self.run_mut(&dispatch.run_id)?;
-            run.usage.input_tokens += step.usage.input_tokens;
-            run.usage.output_tokens += step.usage.output_tokens;
+            run.usage += step.usage;
             run.steps += step.steps;
             if step.state.is_some() {
                 run.state = step.state;
             }
             if run.agent_version.is_none() {
                 run.agent_version = step.agent_version;
+            }
+            if step.has_children && run.report == Report::None {
+                run.report = Report::Wanted;
             }
         }
         Ok(())

@@ -66,6 +66,8 @@ impl<R: Rows> Loader<'_, R> {
             Command::DeleteThread => {
                 self.claimed()?;
                 self.pointed_run(|thread| thread.open_run_id.clone())?;
+                self.pointed_run(|thread| thread.latest_run_id.clone())?;
+                self.pointed_run(|thread| thread.ended_run_id.clone())?;
             }
             Command::Submit(submit) => self.submit(submit)?,
             Command::Enqueue(enqueue) => {
@@ -187,6 +189,7 @@ impl<R: Rows> Loader<'_, R> {
                     self.start_of(run_id)?;
                 }
             }
+            Command::Reported { run_id, .. } => self.run(run_id)?,
             Command::FinishTask { run_id, .. } => {
                 self.claimed()?;
                 self.front()?;

@@ -16,6 +16,7 @@ mod pending;
 mod queue;
 mod reclaim;
 mod record;
+mod report;
 mod rows;
 mod run;
 mod settle;
@@ -115,6 +116,7 @@ impl Mailbox {
             Command::FinishTask { run_id, task_id } => {
                 work.finish_task(&run_id, task_id.as_ref())?
             }
+            Command::Reported { run_id, dispatch_id } => work.reported(&run_id, dispatch_id)?,
         };
         Ok(work.finish(reply))
     }

@@ -7,6 +7,7 @@ use crate::dispatch::{Dispatch, DispatchState, DispatchStatus, Priority};
 use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::{DedupeKey, DispatchId, RunId};
+use crate::report::Report;
 use crate::run::{Origin, RunState, RunStatus};
 use crate::thread::Readiness;
 use crate::time::Timestamp;
@@ -226,6 +227,8 @@ impl Work<'_> {
         let run = self.run_mut(&dead.run_id)?;
         run.status = if run.started_at.is_some() { RunStatus::Running } else { RunStatus::Created };
         run.stop_requested = false;
+        // What the first end still owes, the next one will.
+        run.report = if run.report == Report::Owed { Report::Wanted } else { run.spec.report() };
         run.output = None;
         run.error = None;
         let id = self.queue(NewDispatch {

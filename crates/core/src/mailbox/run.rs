@@ -8,6 +8,7 @@ use crate::error::Refusal;
 use crate::event::EventBody;
 use crate::id::{AgentId, DispatchId, RunId};
 use crate::message::Message;
+use crate::report::Report;
 use crate::run::{Origin, Reason, Run, RunSpec, RunState, RunStatus, Termination, Usage};
 use crate::sabotage::{Fault, committed};
 use crate::ticket::TicketState;
@@ -44,6 +45,7 @@ impl Work<'_> {
             ended_tasks: Vec::new(),
             stop_requested: false,
             hidden: false,
+            report: Report::None,
             state: None,
             output: None,
             error: None,
@@ -71,6 +73,9 @@ impl Work<'_> {
         run.output.clone_from(&result.output);
         run.error.clone_from(&result.error);
         run.ended_tasks.clear();
+        if run.report == Report::Wanted {
+            run.report = Report::Owed;
+        }
         for ticket in &mut run.tickets {
             if ticket.is_open() {
                 ticket.state = TicketState::Cancelled;

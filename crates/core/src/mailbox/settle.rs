@@ -69,7 +69,11 @@ impl Work<'_> {
         let asks = !wait.tickets.is_empty();
         self.raise_tickets(&dispatch.run_id, wait.tickets)?;
         let run = self.run_mut(&dispatch.run_id)?;
-        let ended = std::mem::take(&mut run.ended_tasks);
+        // A run that waits for something else first will want to know it then.
+        let ended = match wait.reason {
+            WaitReason::BackgroundTasks => std::mem::take(&mut run.ended_tasks),
+            _ => Vec::new(),
+        };
         let tasks: Vec<_> = wait.tasks.into_iter().filter(|task| !ended.contains(task)).collect();
         let open: Vec<_> = run
             .tickets

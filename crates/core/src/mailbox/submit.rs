@@ -222,6 +222,7 @@ impl Work<'_> {
         let run = self.create_run(&run_id, agent_id, submit.origin);
         run.parent_run_id.clone_from(&submit.parent_run_id);
         run.spec = submit.spec.clone();
+        run.report = submit.spec.report();
         self.take_for_input(&run_id, submit, messages)?;
         self.queue(NewDispatch {
             id: None,

@@ -23,12 +23,13 @@ impl Work<'_> {
             RunStatus::Waiting { reason: WaitReason::BackgroundTasks, tasks } => {
                 match task_id {
                     Some(task_id) => tasks.retain(|task| task != task_id),
-                    None => tasks.clear(),
+                    None => tasks.retain(|task| task.run().is_some()),
                 }
                 tasks.is_empty()
             }
             _ => {
-                run.ended_tasks.extend(task_id.cloned());
+                let news = task_id.filter(|task_id| !run.ended_tasks.contains(task_id));
+                run.ended_tasks.extend(news.cloned());
                 false
             }
         };

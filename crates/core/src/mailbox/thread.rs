@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::command::{CreateThread, Reply};
 use crate::error::Refusal;
 use crate::message::Metadata;
+use crate::report::Report;
 
 use super::work::Work;
 
@@ -39,6 +40,10 @@ impl Work<'_> {
                 queued: self.thread.queued,
                 executing: self.is_busy(),
             });
+        }
+        // Who waits for its end would never hear of it.
+        if let Some(run) = self.runs.iter().find(|run| run.report != Report::None) {
+            return Err(Refusal::ReportOwed { run_id: run.id.clone() });
         }
         self.delete_thread = true;
         Ok(Reply::Done)

@@ -184,6 +184,13 @@ pub trait MailboxStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Run>, StoreError>;
 
+    /// Runs whose end is owed a report, oldest first, after `after`.
+    async fn runs_owing_reports(
+        &self,
+        after: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, StoreError>;
+
     /// A dispatch.
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError>;
 

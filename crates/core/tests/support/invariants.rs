@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use postroom_core::event::EventBody;
 use postroom_core::id::{DispatchId, MessageId, RunId, ThreadId};
+use postroom_core::report::Report;
 use postroom_core::run::{RunState, RunStatus, WaitReason};
 use postroom_core::thread::{Readiness, Thread};
 
@@ -103,6 +104,11 @@ fn check_runs(tables: &Tables) {
         assert!(unfinished.len() <= 1, "a run has one unfinished dispatch at most");
         if let Some(dispatch) = unfinished.first() {
             assert_eq!(run.dispatch_id, Some(dispatch.id));
+        }
+        match run.report {
+            Report::None => {}
+            Report::Wanted => assert!(!run.is_done(), "{} is done: its report is owed", run.id),
+            Report::Owed => assert!(run.is_done(), "{} owes a report before its end", run.id),
         }
         match &run.status {
             RunStatus::Done { .. } => {

@@ -16,7 +16,8 @@ use postroom_core::id::{
 };
 use postroom_core::message::{Content, Metadata, NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery, Granularity};
-use postroom_core::run::{AgentState, Reason, Termination, Usage, WaitReason};
+use postroom_core::report::{Report, ReportAs, ReportTo};
+use postroom_core::run::{AgentState, Reason, RunSpec, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket};
 
 use super::Tables;
@@ -82,6 +83,7 @@ impl Reader<'_> {
             },
             29 if b % 2 == 0 => Command::RecordResult { claim: self.claim(a), result: result(b) },
             29 => Command::ExtendLease { claim: self.claim(a), lease: LEASE },
+            30 if b % 2 == 0 => self.reported(a),
             30 => Command::Release { claim: self.claim(a) },
             31 => Command::Cancel {
                 target: match a % 3 {
@@ -120,6 +122,27 @@ impl Reader<'_> {
         }
     }
 
+    /// Mostly of a run that owes it, for the end that it owes it for.
+    fn reported(&self, a: u8) -> Command {
+        let of_thread = self.tables.runs.values().filter(|run| run.thread_id == self.thread);
+        let owing: Vec<_> = of_thread.filter(|run| run.report == Report::Owed).collect();
+        let Some(run) = pick(&owing, a) else {
+            return Command::Reported { run_id: self.run_id_or_unknown(a), dispatch_id: None };
+        };
+        let dispatch_id = run.dispatch_id.filter(|_| !a.is_multiple_of(8));
+        Command::Reported { run_id: run.id.clone(), dispatch_id }
+    }
+
+    /// To whom the end of a run is reported, sometimes.
+    fn report_to(&self, seed: u8) -> Option<ReportTo> {
+        let as_ = match seed % 16 {
+            0 => ReportAs::Task { run_id: self.run_id_or_unknown(seed) },
+            1 => ReportAs::Message,
+            _ => return None,
+        };
+        Some(ReportTo { thread_id: thread(seed), as_ })
+    }
+
     fn submit(&self) -> Submit {
         let [_, _, a, b, c, d] = self.seed;
         let mode = [
@@ -149,6 +172,7 @@ impl Reader<'_> {
         submit.delivery = self.delivery();
         submit.stopped_run_id = self.run_id(b).filter(|_| mode == Mode::Rollback);
         submit.limits = Limits { max_queued: 6, max_pending: 6 };
+        submit.spec = Arc::new(RunSpec { report_to: self.report_to(c), ..RunSpec::default() });
         submit.claim = (b % 2 == 0).then(|| Self::request(b / 2));
         submit
     }
@@ -220,10 +244,11 @@ impl Reader<'_> {
         step.messages.iter_mut().for_each(|message| message.role = Role::Assistant);
         if b % 2 == 0 {
             step.events.push(EventBody::TextDelta { text: "hel".into() });
-            step.usage = Usage { input_tokens: 3, output_tokens: 5 };
+            step.usage = Usage { input_tokens: 3, output_tokens: 5, cached_tokens: 2 };
             step.steps = 1;
             step.agent_version = Some(format!("v{c}"));
         }
+        step.has_children = d % 8 == 5;
         if c % 4 == 0 {
             step.state = Some(AgentState::from_json(format!("[{d}]")).unwrap());
         }
@@ -375,7 +400,10 @@ fn agent(seed: u8) -> AgentId {
 }
 
 fn task(seed: u8) -> TaskId {
-    TaskId::parse(&format!("t{}", seed % 3)).unwrap()
+    match seed % 4 {
+        3 => TaskId::of_run(&RunId::parse("child").unwrap()),
+        seed => TaskId::parse(&format!("t{seed}")).unwrap(),
+    }
 }
 
 fn call(seed: u8) -> ToolCallId {

@@ -34,7 +34,7 @@ async fn a_run_has_exactly_the_fields_of_the_specification() {
     assert_eq!(fields, wanted);
     assert_eq!(run["origin"], "user");
     assert_eq!(run["waiting"], Value::Null);
-    assert_eq!(run["usage"], json!({"input_tokens": 0, "output_tokens": 0}));
+    assert_eq!(run["usage"], json!({"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0}));
     assert_eq!(run["attempt"], 1);
     assert!(id(&run, "created_at").ends_with('Z'));
     assert!(id(&run, "started_at") <= id(&run, "finished_at"));

@@ -75,6 +75,7 @@ impl Postroom {
                 Ok(Reply::Interrupted(interrupted)) => {
                     let superseded = interrupted.superseded.len();
                     node.observer.count_many(Operation::Supersede, Outcome::Ok, superseded);
+                    node.reports.look();
                     if let Some(active) = &interrupted.active {
                         let target = nudge::target(&active.thread_id, &active.run_id, active.id);
                         node.ask_to_stop(target, Wish::OnlyAsked);
@@ -127,6 +128,7 @@ impl Postroom {
                     } else {
                         // What was behind it in the queue may be ready now.
                         node.ready.mark();
+                        node.reports.look();
                     }
                     Done::well(cancelled)
                 }

@@ -94,7 +94,12 @@ impl Node {
         submit: Submit,
     ) -> Done<Submitted> {
         match submit.mode {
-            Mode::Interrupt | Mode::Rollback => self.submit_interrupting(thread_id, submit).await,
+            Mode::Interrupt | Mode::Rollback => {
+                let done = self.submit_interrupting(thread_id, submit).await;
+                // What it superseded may owe a report.
+                self.reports.look();
+                done
+            }
             Mode::Enqueue | Mode::Steer | Mode::Reject => self.submit_once(thread_id, submit).await,
         }
     }
@@ -224,6 +229,9 @@ impl Node {
         }
         let asked_at = Instant::now();
         let replies = self.apply_all(commands).await;
+        if items.iter().any(|(_, submit)| interrupts(submit.mode)) {
+            self.reports.look();
+        }
 
         let answers = items.into_iter().zip(permits).zip(replies).map(
             |(((thread_id, submit), permit), reply)| {
@@ -242,7 +250,6 @@ impl Node {
         reply: Result<Reply, StoreError>,
         asked_at: Instant,
     ) -> Result<Submitted, Error> {
-        let interrupts = matches!(submit.mode, Mode::Interrupt | Mode::Rollback);
         match reply {
             Ok(Reply::Submitted(submitted)) => {
                 let done = self.accepted(submitted, submit.start, permit, asked_at);
@@ -252,7 +259,7 @@ impl Node {
                 done.answer
             }
             Ok(other) => Err(misanswered("submit", &other).into()),
-            Err(StoreError::Refused(Refusal::ActiveRun { .. })) if interrupts => {
+            Err(StoreError::Refused(Refusal::ActiveRun { .. })) if interrupts(submit.mode) => {
                 drop(permit);
                 self.carry_through(|node| async move { node.submit(thread_id, submit).await }).await
             }
@@ -266,6 +273,11 @@ impl Node {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether what is queued and waits ends.
+fn interrupts(mode: Mode) -> bool {
+    matches!(mode, Mode::Interrupt | Mode::Rollback)
 }
 
 /// The thread that a submission without a thread id is for: a repetition must meet the first one's

@@ -30,6 +30,8 @@ pub struct TestStore {
     pub lose_submits: AtomicU32,
     /// So many answers to settles are lost.
     pub lose_settles: AtomicU32,
+    /// Everything fails once an answer to a settle was lost.
+    pub cut_after_settle: AtomicBool,
     /// So many answers to commits are lost.
     pub lose_commits: AtomicU32,
     /// How often claims were reclaimed without regard to their lease.
@@ -49,6 +51,7 @@ impl TestStore {
             no_heartbeats: AtomicBool::new(false),
             lose_submits: AtomicU32::new(0),
             lose_settles: AtomicU32::new(0),
+            cut_after_settle: AtomicBool::new(false),
             lose_commits: AtomicU32::new(0),
             reclaims_of_all: AtomicU32::new(0),
             renewals: AtomicU32::new(0),
@@ -94,8 +97,12 @@ impl TestStore {
             }
         }
         let loses = self.loses(&envelope.command);
+        let settles = matches!(envelope.command, Command::Settle(_));
         let answer = self.inner.apply(vec![envelope]).await.remove(0);
         if loses && answer.is_ok() {
+            if settles && self.cut_after_settle.load(Ordering::SeqCst) {
+                self.down.store(true, Ordering::SeqCst);
+            }
             return Err(StoreError::OutcomeUnknown { reason: "a test lost it".to_owned() });
         }
         answer

@@ -57,6 +57,12 @@ impl Tables {
         waiting.filter(for_tasks).take(limit).map(|run| (**run).clone()).collect()
     }
 
+    pub(super) fn runs_owing_reports(&self, after: Option<&RunId>, limit: usize) -> Vec<Run> {
+        let after = after.and_then(|id| self.shared.runs.number(id)).unwrap_or(0);
+        let owing = self.shared.owing.range(after.saturating_add(1)..).take(limit);
+        owing.filter_map(|number| self.shared.runs.at(*number).map(|run| (**run).clone())).collect()
+    }
+
     pub(super) fn dispatches(
         &self,
         filter: &DispatchFilter,

@@ -155,6 +155,14 @@ impl MailboxStore for MemoryStore {
         Ok(self.tables.lock().runs_waiting_for_tasks(after, limit))
     }
 
+    async fn runs_owing_reports(
+        &self,
+        after: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        Ok(self.tables.lock().runs_owing_reports(after, limit))
+    }
+
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
         Ok(self.tables.lock().shared.dispatches.get(&id).map(|row| (**row).clone()))
     }

@@ -7,6 +7,7 @@ use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
 use postroom_core::id::ThreadId;
 use postroom_core::mailbox::{Changes, Write};
+use postroom_core::report::Report;
 use postroom_core::run::Run;
 use postroom_core::time::Timestamp;
 
@@ -75,6 +76,7 @@ impl Tables {
         }
         for number in &here.runs {
             let removed = shared.runs.remove(*number);
+            shared.owing.remove(number);
             if let Some(parent) = removed.as_ref().and_then(|run| run.parent_run_id.as_ref())
                 && let Some(children) = shared.children.get_mut(parent)
             {
@@ -95,16 +97,32 @@ impl Shared {
         match write {
             Write::Insert(run) => {
                 let parent = run.parent_run_id.clone();
+                let owes = run.report == Report::Owed;
                 let number = self.runs.insert(run);
+                self.owes(number, owes);
                 if let Some(parent) = parent {
                     self.children.entry(parent).or_default().push(number);
                 }
                 here.runs.push(number);
             }
             Write::Update(run) => {
+                let owes = run.report == Report::Owed;
                 let before = self.runs.update(run);
                 debug_assert!(before.is_some(), "a run that was updated was not there");
+                if let Some((number, before)) = before
+                    && owes != (before.report == Report::Owed)
+                {
+                    self.owes(number, owes);
+                }
             }
+        }
+    }
+
+    fn owes(&mut self, number: u64, owes: bool) {
+        if owes {
+            self.owing.insert(number);
+        } else {
+            self.owing.remove(&number);
         }
     }
 

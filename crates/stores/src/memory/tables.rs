@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) dispatches: Table<Dispatch, 6>,
     /// The runs that each run asked for, by number.
     pub(super) children: HashMap<RunId, Vec<u64>>,
+    /// The runs whose end is owed a report, by number.
+    pub(super) owing: BTreeSet<u64>,
     pub(super) threads: ThreadIndex,
     pub(super) times: Times,
     /// When the answers to submissions were kept.

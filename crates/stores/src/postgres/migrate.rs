@@ -13,7 +13,10 @@ use super::error::{OpenError, said};
 use super::queries::in_schema;
 
 /// The migrations, in order. They are never edited after they landed.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_mailboxes.sql"))];
+const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("migrations/0001_mailboxes.sql")),
+    (2, include_str!("migrations/0002_reports.sql")),
+];
 
 /// The newest migration that this version knows.
 const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
@@ -33,6 +36,8 @@ pub(super) async fn migrate(client: &mut Client, schema: &str) -> Result<(), Ope
     let (high, low) = LOCK;
     let lock = format!("SELECT pg_advisory_xact_lock({high}, {low})");
     transaction.batch_execute(&lock).await.map_err(unreachable)?;
+    // What goes through a large table takes longer than a statement of a node at work may.
+    transaction.batch_execute("SET LOCAL statement_timeout = 0").await.map_err(unreachable)?;
 
     let done = done(&transaction, schema).await?;
     if done > NEWEST {

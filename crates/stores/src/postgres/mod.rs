@@ -336,6 +336,14 @@ impl MailboxStore for PostgresStore {
         self.read(async |session| read::runs_waiting_for_tasks(session, after, limit).await).await
     }
 
+    async fn runs_owing_reports(
+        &self,
+        after: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        self.read(async |session| read::runs_owing_reports(session, after, limit).await).await
+    }
+
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
         self.read(async |session| read::dispatch(session, id).await).await
     }

@@ -92,6 +92,7 @@ queries! {
     RunsWaiting = "runs_waiting",
     RunsUnderWay = "runs_under_way",
     RunsWaitingForTasks = "runs_waiting_for_tasks",
+    RunsOwingReports = "runs_owing_reports",
     MessagesRead = "messages_read",
     Prompt = "prompt",
     EventsRead = "events_read",

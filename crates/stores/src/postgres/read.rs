@@ -49,6 +49,16 @@ pub(super) async fn runs_waiting_for_tasks(
     rows.iter().map(needs::run).collect()
 }
 
+pub(super) async fn runs_owing_reports(
+    session: &Session,
+    after: Option<&RunId>,
+    limit: usize,
+) -> Result<Vec<Run>, Fault> {
+    let after = after.map(ToString::to_string);
+    let rows = session.query(Query::RunsOwingReports, &[&after, &count(limit)]).await?;
+    rows.iter().map(needs::run).collect()
+}
+
 pub(super) async fn dispatch(session: &Session, id: DispatchId) -> Result<Option<Dispatch>, Fault> {
     let rows = session.query(Query::Dispatches, &[&vec![id.uuid()]]).await?;
     rows.first().map(needs::dispatch).transpose()

@@ -9,6 +9,7 @@ use postroom_core::event::{Event, EventBody, SharedEvent};
 use postroom_core::id::{InstanceId, RunId, ThreadId};
 use postroom_core::message::{Content, LogMessage, Message};
 use postroom_core::pending::Pending;
+use postroom_core::report::Report;
 use postroom_core::run::{
     Reason, Run, RunState, RunStatus, SeqRange, Termination, Usage, WaitReason,
 };
@@ -70,7 +71,7 @@ pub(crate) fn run(row: &mut impl Columns, thread_id: ThreadId) -> Result<Run, Da
     let spec = row.take_json()?.unwrap_or_default();
     let events_after = row.take()?;
     let created_at = row.take()?;
-    Ok(Run {
+    let mut run = Run {
         id,
         thread_id,
         origin,
@@ -89,12 +90,16 @@ pub(crate) fn run(row: &mut impl Columns, thread_id: ThreadId) -> Result<Run, Da
         hidden: row.take()?,
         output: shared(row.take()?),
         error: shared(row.take()?),
-        usage: Usage { input_tokens: row.take()?, output_tokens: row.take()? },
+        usage: Usage { input_tokens: row.take()?, output_tokens: row.take()?, cached_tokens: 0 },
         steps: row.take()?,
         attempt: row.take()?,
         started_at: row.take()?,
         state: row.take()?,
-    })
+        report: Report::None,
+    };
+    run.report = row.take::<Option<Report>>()?.unwrap_or_default();
+    run.usage.cached_tokens = row.take::<Option<u64>>()?.unwrap_or_default();
+    Ok(run)
 }
 
 fn shared(text: Option<String>) -> Option<Arc<str>> {

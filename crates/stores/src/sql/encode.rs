@@ -111,7 +111,9 @@ impl<'s, S: Sink> Row<'s, S> {
             .with(&run.steps)?
             .with(&run.attempt)?
             .with(&run.started_at)?
-            .with(&run.state)
+            .with(&run.state)?
+            .with(&run.report.as_word())?
+            .with(&Some(run.usage.cached_tokens).filter(|tokens| *tokens > 0))
     }
 
     fn with_termination(self, termination: Option<&Termination>) -> Result<Self, Damaged> {

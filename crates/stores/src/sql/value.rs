@@ -10,6 +10,7 @@ use postroom_core::id::{
 };
 use postroom_core::message::{Role, Visibility};
 use postroom_core::pending::{Boundary, Granularity};
+use postroom_core::report::Report;
 use postroom_core::run::{AgentState, Origin, RunState, WaitReason};
 use postroom_core::time::Timestamp;
 use uuid::Uuid;
@@ -230,6 +231,13 @@ macro_rules! uuid_ids {
 }
 
 uuid_ids!(DispatchId, InstanceId);
+
+impl Take for Report {
+    fn take(value: Value<'_>) -> Option<Self> {
+        let word = String::take(value)?;
+        [Self::Wanted, Self::Owed].into_iter().find(|report| report.as_word() == Some(&word))
+    }
+}
 
 impl Put for AgentState {
     fn put(&self, sink: &mut impl Sink) -> Result<(), Damaged> {

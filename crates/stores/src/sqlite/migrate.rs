@@ -6,11 +6,13 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x706f_7374;
 
 /// The migrations, in order. They are never edited after they landed.
-const MIGRATIONS: [(u32, &str); NEWEST as usize] =
-    [(1, include_str!("migrations/0001_mailboxes.sql"))];
+const MIGRATIONS: [(u32, &str); NEWEST as usize] = [
+    (1, include_str!("migrations/0001_mailboxes.sql")),
+    (2, include_str!("migrations/0002_reports.sql")),
+];
 
 /// The schema that this version knows.
-pub(super) const NEWEST: u32 = 1;
+pub(super) const NEWEST: u32 = 2;
 
 /// The number of the file's schema; 0 for none.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {

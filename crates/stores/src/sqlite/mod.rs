@@ -239,6 +239,17 @@ impl MailboxStore for SqliteStore {
             .await
     }
 
+    async fn runs_owing_reports(
+        &self,
+        after: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, StoreError> {
+        let after = after.cloned();
+        self.readers
+            .read(move |statements| read::runs_owing_reports(statements, after.as_ref(), limit))
+            .await
+    }
+
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {
         self.readers.read(move |statements| read::dispatch(statements, id)).await
     }

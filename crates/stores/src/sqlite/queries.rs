@@ -68,6 +68,7 @@ queries! {
     RunsOfParent = "runs_of_parent",
     RunsUnfinished = "runs_unfinished",
     RunsWaitingForTasks = "runs_waiting_for_tasks",
+    RunsOwingReports = "runs_owing_reports",
 
     Dispatch = "dispatch",
     DispatchesDue = "dispatches_due",

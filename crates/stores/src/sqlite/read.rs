@@ -49,6 +49,14 @@ pub(super) fn runs_waiting_for_tasks(
     statements.get(Query::RunsWaitingForTasks)?.with(&after)?.with(&limit)?.all(run_row)
 }
 
+pub(super) fn runs_owing_reports(
+    statements: &mut Statements<'_>,
+    after: Option<&RunId>,
+    limit: usize,
+) -> Result<Vec<Run>, Fault> {
+    statements.get(Query::RunsOwingReports)?.with(&after)?.with(&limit)?.all(run_row)
+}
+
 pub(super) fn dispatch(
     statements: &mut Statements<'_>,
     id: DispatchId,

@@ -218,7 +218,9 @@ fn run_values<'s, 'c>(values: Values<'s, 'c>, run: &Run) -> Result<Values<'s, 'c
         .with(&run.steps)?
         .with(&run.attempt)?
         .with(&run.started_at)?
-        .with(&run.state)
+        .with(&run.state)?
+        .with(&run.report.as_word())?
+        .with(&Some(run.usage.cached_tokens).filter(|tokens| *tokens > 0))
 }
 
 fn termination_values<'s, 'c>(

@@ -11,7 +11,8 @@ r.id, r.origin, r.parent_run_id, r.spec, r.events_after, r.created_at,
 r.agent_id, r.agent_version, r.input, r.status, r.wait_reason, r.wait_tasks,
 r.termination, r.termination_code, r.termination_message, r.finished_at,
 r.dispatch_id, r.tickets, r.ended_tasks, r.stop_requested, r.hidden, r.output, r.error,
-r.input_tokens, r.output_tokens, r.steps, r.attempt, r.started_at, r.state;
+r.input_tokens, r.output_tokens, r.steps, r.attempt, r.started_at, r.state,
+r.report, r.cached_tokens;
 
 -- A dispatch `d` beside its claim `c`, which is there only while it is claimed.
 -- name: dispatch_columns

@@ -64,6 +64,14 @@ WHERE r.wait_reason = 'background_tasks'
 ORDER BY r.run_no
 LIMIT $2::bigint;
 
+-- name: runs_owing_reports
+SELECT t.id, {run_columns}
+FROM postroom.runs AS r JOIN postroom.threads AS t ON t.thread_no = r.thread_no
+WHERE r.report = 'owed'
+  AND r.run_no > coalesce((SELECT run_no FROM postroom.runs WHERE id = $1::text), 0)
+ORDER BY r.run_no
+LIMIT $2::bigint;
+
 -- name: messages_read
 SELECT {message_columns}
 FROM postroom.messages AS m

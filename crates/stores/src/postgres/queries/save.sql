@@ -61,25 +61,29 @@ INSERT INTO postroom.runs (
     agent_id, agent_version, input, status, wait_reason, wait_tasks,
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
-    input_tokens, output_tokens, steps, attempt, started_at, state
+    input_tokens, output_tokens, steps, attempt, started_at, state,
+    report, cached_tokens
 )
 SELECT u.thread_no, u.id, u.origin, u.parent_run_id, u.spec::json, u.events_after, u.created_at,
     u.agent_id, u.agent_version, u.input::json, u.status, u.wait_reason, u.wait_tasks::json,
     u.termination, u.termination_code, u.termination_message, u.finished_at,
     u.dispatch_id, u.tickets::json, u.ended_tasks::json, u.stop_requested, u.hidden, u.output,
-    u.error, u.input_tokens, u.output_tokens, u.steps, u.attempt, u.started_at, u.state::json
+    u.error, u.input_tokens, u.output_tokens, u.steps, u.attempt, u.started_at, u.state::json,
+    u.report, u.cached_tokens
 FROM unnest(
     $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
     $14::text[], $15::text[], $16::text[], $17::bigint[],
     $18::uuid[], $19::text[], $20::text[], $21::boolean[], $22::boolean[], $23::text[], $24::text[],
-    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::text[]
+    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::text[],
+    $31::text[], $32::bigint[]
 ) AS u (
     thread_no, id, origin, parent_run_id, spec, events_after, created_at,
     agent_id, agent_version, input, status, wait_reason, wait_tasks,
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
-    input_tokens, output_tokens, steps, attempt, started_at, state
+    input_tokens, output_tokens, steps, attempt, started_at, state,
+    report, cached_tokens
 );
 
 -- What never changes is left out: a run keeps its agent.
@@ -92,19 +96,22 @@ UPDATE postroom.runs AS r SET
     dispatch_id = u.dispatch_id, tickets = u.tickets::json, ended_tasks = u.ended_tasks::json,
     stop_requested = u.stop_requested, hidden = u.hidden, output = u.output, error = u.error,
     input_tokens = u.input_tokens, output_tokens = u.output_tokens, steps = u.steps,
-    attempt = u.attempt, started_at = u.started_at, state = u.state::json
+    attempt = u.attempt, started_at = u.started_at, state = u.state::json,
+    report = u.report, cached_tokens = u.cached_tokens
 FROM unnest(
     $1::text[],
     $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
     $7::text[], $8::text[], $9::text[], $10::bigint[],
     $11::uuid[], $12::text[], $13::text[], $14::boolean[], $15::boolean[], $16::text[], $17::text[],
-    $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::text[]
+    $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::text[],
+    $24::text[], $25::bigint[]
 ) AS u (
     id,
     agent_version, input, status, wait_reason, wait_tasks,
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
-    input_tokens, output_tokens, steps, attempt, started_at, state
+    input_tokens, output_tokens, steps, attempt, started_at, state,
+    report, cached_tokens
 )
 WHERE r.id = u.id;
 

@@ -59,7 +59,7 @@ fn asked(query: Query) -> Option<&'static str> {
         }
         Query::RunsOfThread | Query::DispatchesOfThread => "9000000000000000000, 8, 'deep'",
         Query::RunsOfParent => "30, 8, 'none'",
-        Query::RunsWaitingForTasks => "'none', 8",
+        Query::RunsWaitingForTasks | Query::RunsOwingReports => "'none', 8",
         Query::QueuedThreadIds => "'t', 8",
         Query::MessagesRead | Query::EventsRead => "'deep', 0, 8",
         Query::DispatchesPurge => "'acked', 1, 8",

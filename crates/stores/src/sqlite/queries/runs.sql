@@ -7,11 +7,12 @@ INSERT INTO runs (
     agent_id, agent_version, input, status, wait_reason, wait_tasks,
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
-    input_tokens, output_tokens, steps, attempt, started_at, state
+    input_tokens, output_tokens, steps, attempt, started_at, state,
+    report, cached_tokens
 ) VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7,
     ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-    ?26, ?27, ?28, ?29, ?30
+    ?26, ?27, ?28, ?29, ?30, ?31, ?32
 );
 
 -- The agent is left out, for the sake of its index: a run keeps it.
@@ -21,7 +22,7 @@ UPDATE runs SET
     termination = ?7, termination_code = ?8, termination_message = ?9, finished_at = ?10,
     dispatch_id = ?11, tickets = ?12, ended_tasks = ?13, stop_requested = ?14, hidden = ?15,
     output = ?16, error = ?17, input_tokens = ?18, output_tokens = ?19, steps = ?20,
-    attempt = ?21, started_at = ?22, state = ?23
+    attempt = ?21, started_at = ?22, state = ?23, report = ?24, cached_tokens = ?25
 WHERE id = ?1;
 
 -- name: runs_delete
@@ -60,6 +61,13 @@ ORDER BY r.run_no DESC;
 -- name: runs_waiting_for_tasks
 SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
 WHERE r.status = 'waiting' AND r.status <> 'done' AND r.wait_reason = 'background_tasks'
+  AND r.run_no > coalesce((SELECT run_no FROM runs WHERE id = ?1), 0)
+ORDER BY r.run_no
+LIMIT ?2;
+
+-- name: runs_owing_reports
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.report = 'owed'
   AND r.run_no > coalesce((SELECT run_no FROM runs WHERE id = ?1), 0)
 ORDER BY r.run_no
 LIMIT ?2;

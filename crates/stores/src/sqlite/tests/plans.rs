@@ -54,6 +54,7 @@ fn the_hot_statements_use_the_indexes_that_were_made_for_them() {
         (Query::RunsOfParent, "runs_of_parent"),
         (Query::RunsUnfinished, "runs_unfinished"),
         (Query::RunsWaitingForTasks, "runs_unfinished"),
+        (Query::RunsOwingReports, "runs_owing"),
         (Query::SubmissionsPurge, "submissions_by_age"),
     ] {
         let steps = plan(&connection, query);
