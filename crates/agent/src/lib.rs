@@ -17,6 +17,7 @@ mod executor;
 pub mod model;
 mod models;
 mod pin;
+mod pool;
 mod prompt;
 pub mod provider;
 mod registry;

@@ -132,7 +132,8 @@ impl Reply {
         let Value::Object(fields) = continuation else { return continuation.clone() };
         let rename = |(key, value): (&String, &Value)| {
             let id = ToolCallId::parse(key).ok().and_then(|id| self.renamed.get(&id));
-            (id.map_or_else(|| key.clone(), ToString::to_string), value.clone())
+            let key = id.map_or_else(|| key.clone(), ToString::to_string);
+            (key, self.renamed_keys(value))
         };
         Value::Object(fields.iter().map(rename).collect())
     }

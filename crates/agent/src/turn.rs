@@ -241,6 +241,7 @@ impl Turn {
             messages: self.prompt.for_model(),
             tools: self.agent.tools.specs(),
             attempt: self.run.attempt,
+            ..ModelRequest::default()
         };
         let mut cancelled = self.context.cancelled();
         let mut stream = tokio::select! {
