@@ -77,11 +77,9 @@ impl Builder {
         for (name, model) in &self.models {
             provider::check(name, model)?;
         }
-        let mut registry = AgentRegistry {
-            agents: BTreeMap::new(),
-            models: Models::new(self.models, self.given, self.env, self.demo_word_pause),
-            tools: self.tools,
-        };
+        let models = Models::new(self.models, self.given, self.env, self.demo_word_pause);
+        models.check_pools()?;
+        let mut registry = AgentRegistry { agents: BTreeMap::new(), models, tools: self.tools };
         for (name, config) in self.agents {
             let id = AgentId::parse(&name).map_err(|error| ConfigError::AgentName {
                 agent: name,
@@ -122,8 +120,8 @@ impl AgentRegistry {
                     let config = ModelConfig {
                         provider: (*provider).to_owned(),
                         model: Some((*model).to_owned()),
-                        base_url: None,
                         api_key_env: Some((*variable).to_owned()),
+                        ..ModelConfig::default()
                     };
                     self.models.configured.entry((*provider).to_owned()).or_insert(config);
                     (*provider).to_owned()

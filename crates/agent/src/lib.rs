@@ -23,6 +23,7 @@ mod models;
 mod output;
 mod pin;
 pub mod policy;
+mod pool;
 mod prompt;
 pub mod provider;
 mod registry;

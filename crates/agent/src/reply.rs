@@ -42,7 +42,11 @@ impl Reply {
 
     /// What it cost, once that is known.
     pub fn usage(&self) -> Usage {
-        self.finished.as_ref().map(|finished| finished.usage).unwrap_or_default()
+        let usage = |finished: &Finished| Usage {
+            cached_tokens: finished.cached_tokens.unwrap_or(0),
+            ..finished.usage
+        };
+        self.finished.as_ref().map(usage).unwrap_or_default()
     }
 
     /// Takes a piece in; answers the event that shows it.
@@ -138,7 +142,8 @@ impl Reply {
         let Value::Object(fields) = continuation else { return continuation.clone() };
         let rename = |(key, value): (&String, &Value)| {
             let id = ToolCallId::parse(key).ok().and_then(|id| self.renamed.get(&id));
-            (id.map_or_else(|| key.clone(), ToString::to_string), value.clone())
+            let key = id.map_or_else(|| key.clone(), ToString::to_string);
+            (key, self.renamed_keys(value))
         };
         Value::Object(fields.iter().map(rename).collect())
     }

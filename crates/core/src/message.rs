@@ -85,6 +85,14 @@ pub enum Block {
         /// An address, or a `data:` URL.
         url: String,
     },
+    /// A file, by address or inline.
+    File {
+        /// An address, or a `data:` URL.
+        url: String,
+        /// What it is called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
     /// What a tool answered.
     ToolResult {
         /// The call it answers.

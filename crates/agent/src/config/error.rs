@@ -2,6 +2,8 @@
 
 use postroom_core::id::AgentId;
 
+use crate::model::OptionError;
+
 /// What is wrong with a configuration; each names its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are the nouns they are named after")]
@@ -30,6 +32,14 @@ pub enum ConfigError {
     BaseUrl { model: String, reason: String },
     #[error("models.{model}.api_key_env: name an environment variable, not the key itself")]
     KeyVariable { model: String },
+    #[error("models.{model}: api_key_env and api_key_file are both there: keep one")]
+    TwoKeys { model: String },
+    #[error("models.{model}.options.{error}")]
+    ModelOption { model: String, error: OptionError },
+    #[error("models.{model}.context_window: at least 1000 tokens are needed")]
+    SmallWindow { model: String },
+    #[error("models.{model}.pool: {reason}")]
+    Pool { model: String, reason: String },
     #[error("models.demo: the name is taken by the built-in demo model")]
     DemoTaken,
 }

@@ -7,6 +7,7 @@ mod model;
 pub use agent::{AgentConfig, Approval, DEFAULT_MAX_STEPS, Limits, OnTimeout};
 pub use error::ConfigError;
 pub(crate) use error::listed;
+pub(crate) use model::POOL_PROVIDER;
 pub use model::{DEMO_PROVIDER, ModelConfig};
 
 /// Whether `name` is `pattern`, or begins with it where it ends in `*`.

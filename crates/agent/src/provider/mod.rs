@@ -1,34 +1,54 @@
-//! Real models, all through one client: `OpenAI` and what speaks its API, Anthropic, Gemini,
-//! Ollama, and the other providers that `genai` knows.
+//! Real models, all through one client: `OpenAI` (chat completions and responses) and what speaks
+//! its API, Anthropic, Gemini, Ollama, and the other providers that `genai` knows.
 //!
-//! Keys come from the named environment variable alone, are held here, and are cut out of every
-//! error text.
+//! Keys come from the named environment variable or file alone, are held here, and are cut out of
+//! everything that a provider says.
+//!
+//! A provider is not trusted with more than an answer: redirects are not followed, and an answer
+//! has limits of length and of silence.
 
+mod attachment;
+mod calls;
+mod continuation;
 mod error;
+mod names;
+mod options;
 mod prompt;
+mod protocol;
+mod retry;
+mod secret;
 mod stream;
+mod tap;
 mod tls;
+mod window;
 
 pub use tls::client_tls;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use genai::adapter::AdapterKind;
-use genai::chat::ChatOptions;
 use genai::resolver::{AuthData, Endpoint, ProviderConfig};
 use genai::{Client, ModelIden};
 
 use crate::config::{ConfigError, ModelConfig};
-use crate::model::{Model, ModelError, ModelRequest, ModelStream};
+use crate::model::{Model, ModelError, ModelOptions, ModelRequest, ModelStream};
 use crate::registry::Env;
+use names::WireNames;
+use options::Target;
+use prompt::Writer;
+use protocol::Protocol;
+use secret::{Secret, key_of};
+use stream::Reader;
+use tap::Tap;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a provider may be silent. Models that think first, or are loaded first, take minutes.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(5);
+/// The smallest window that a model can be said to have, in tokens.
+const WINDOW_MIN: u64 = 1000;
 
 /// Why a model can't be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,25 +64,30 @@ pub(crate) struct ProviderModel {
     name: String,
     client: Client,
     model: ModelIden,
+    protocol: Protocol,
     key: Option<Secret>,
-}
-
-/// A key, which no log shows.
-#[derive(Clone)]
-struct Secret(Arc<str>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[key]")
-    }
+    defaults: ModelOptions,
+    window: Option<u64>,
 }
 
 /// Checks what can be checked without the environment.
 pub(crate) fn check(name: &str, config: &ModelConfig) -> Result<(), ConfigError> {
-    if config.is_demo() {
+    let model = name.to_owned();
+    config
+        .options
+        .check()
+        .map_err(|error| ConfigError::ModelOption { model: model.clone(), error })?;
+    if config.context_window.is_some_and(|window| window < WINDOW_MIN) {
+        return Err(ConfigError::SmallWindow { model });
+    }
+    if !config.members.is_empty() {
+        let reason = "its members are named in `pool`, not in `members`".to_owned();
+        return Err(ConfigError::Pool { model, reason });
+    }
+    // What a pool is made of is checked with the other models at hand.
+    if config.is_demo() || config.is_pool() {
         return Ok(());
     }
-    let model = name.to_owned();
     if kind_of(&config.provider).is_none() {
         let provider = config.provider.clone();
         return Err(ConfigError::UnknownProvider { model, provider });
@@ -77,6 +102,9 @@ pub(crate) fn check(name: &str, config: &ModelConfig) -> Result<(), ConfigError>
     let looks_like_variable = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
+    if config.api_key_env.is_some() && config.api_key_file.is_some() {
+        return Err(ConfigError::TwoKeys { model });
+    }
     // The value is not repeated in the error: it may be a key.
     match &config.api_key_env {
         Some(variable) if !looks_like_variable(variable) => Err(ConfigError::KeyVariable { model }),
@@ -111,7 +139,7 @@ pub(crate) fn build(config: &ModelConfig, env: &Env) -> Result<Arc<dyn Model>, B
         .build()
         .map_err(|error| BuildError::Unusable(format!("no HTTP client: {error}")))?;
     // Some adapters insist on a key; a server that wants none ignores this one.
-    let auth = AuthData::from_single(key.as_ref().map_or("none", |key| key.0.as_ref()));
+    let auth = AuthData::from_single(key.as_ref().map_or("none", Secret::reveal));
     let endpoint = config.base_url.as_deref().map(|url| Endpoint::from_owned(endpoint(kind, url)));
     let client = Client::builder()
         .with_reqwest(http)
@@ -119,25 +147,15 @@ pub(crate) fn build(config: &ModelConfig, env: &Env) -> Result<Arc<dyn Model>, B
         .append_provider_config(kind, ProviderConfig { endpoint, auth: Some(auth) })
         .build()
         .map_err(|error| BuildError::Unusable(error.to_string()))?;
-    let name = format!("{}/{model}", config.provider);
-    Ok(Arc::new(ProviderModel { name, client, model: ModelIden::new(kind, model), key }))
-}
-
-/// The key in the named variable, or in the provider's usual one. A server at an address of one's
-/// own may want none; only a variable that was named must be there.
-fn key_of(
-    kind: AdapterKind,
-    config: &ModelConfig,
-    env: &Env,
-) -> Result<Option<Secret>, BuildError> {
-    let usual = kind.default_key_env_name();
-    let Some(variable) = config.api_key_env.as_deref().or(usual) else { return Ok(None) };
-    let key = env(variable).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-    match key {
-        Some(key) => Ok(Some(Secret(key.into()))),
-        None if config.api_key_env.is_none() && config.base_url.is_some() => Ok(None),
-        None => Err(BuildError::MissingKey { variable: variable.to_owned() }),
-    }
+    Ok(Arc::new(ProviderModel {
+        name: format!("{}/{model}", config.provider),
+        client,
+        protocol: Protocol::of(kind),
+        key,
+        defaults: config.options.clone(),
+        window: config.context_window.or_else(|| window::of_well_known(&model)),
+        model: ModelIden::new(kind, model),
+    }))
 }
 
 /// The address as the adapters want it: with a slash at the end, and for Ollama without the `/v1`
@@ -157,16 +175,26 @@ impl Model for ProviderModel {
         &self.name
     }
 
+    fn context_window(&self) -> Option<u64> {
+        self.window
+    }
+
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        let options = ChatOptions::default()
-            .with_capture_usage(true)
-            .with_capture_tool_calls(true)
-            .with_stream_header_timeout(SILENCE_TIMEOUT)
-            .with_stream_read_timeout(SILENCE_TIMEOUT);
-        let key = self.key.as_ref().map(|key| key.0.clone());
-        let chat = prompt::chat_request(&request);
+        let options = request.options.over(&self.defaults);
+        let request = ModelRequest { options, ..request };
+        let target = Target {
+            kind: self.model.adapter_kind,
+            protocol: self.protocol,
+            model: &self.model.model_name,
+        };
+        let names = WireNames::new(&request);
+        let tap = Arc::new(Tap::new(self.protocol));
+        let options =
+            options::chat_options(target, &request.options, &request.tools, &names, tap.clone())?;
+        let chat = Writer { target, names: &names, asked: &self.name }.chat_request(&request);
         let answer = self.client.exec_chat_stream(self.model.clone(), chat, Some(&options)).await;
-        let answer = answer.map_err(|error| error::model_error(&error, key.as_deref()))?;
-        Ok(stream::events(self.model.adapter_kind, answer.stream, key))
+        let answer = answer.map_err(|error| error::model_error(&error, self.key.as_ref()))?;
+        let (name, key) = (self.name.clone(), self.key.clone());
+        Ok(Reader::new(target.kind, name, names, key, tap, answer.stream).events())
     }
 }

@@ -1,48 +1,77 @@
 //! The client's stream in our words.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::{StreamExt, stream};
 use genai::adapter::AdapterKind;
-use genai::chat::{ChatStream, ChatStreamEvent, StopReason, StreamEnd, ToolCall as SentCall};
-use postroom_core::id::ToolCallId;
-use postroom_core::message::ToolCall;
+use genai::chat::{
+    ChatStream, ChatStreamEvent, ContentPart, StopReason, StreamEnd, Usage as SentUsage,
+};
 use postroom_core::run::Usage;
-use serde_json::{Map, Value};
+use tokio::time::timeout;
 
-use super::error::model_error;
+use super::SILENCE_TIMEOUT;
+use super::calls::Calls;
+use super::continuation::Continuation;
+use super::error::{broken_off, model_error};
+use super::names::WireNames;
+use super::protocol::Protocol;
+use super::secret::{Redactor, Secret};
+use super::tap::Tap;
 use crate::model::{Finished, ModelError, ModelEvent, ModelStream, Stop};
 
-/// What the stream says, until its end or its first error.
-pub(super) fn events(kind: AdapterKind, answer: ChatStream, key: Option<Arc<str>>) -> ModelStream {
-    let reader =
-        Reader { kind, answer, key, calls: Vec::new(), ready: VecDeque::new(), over: false };
-    stream::unfold(reader, |mut reader| async move {
-        let event = reader.next().await?;
-        Some((event, reader))
-    })
-    .boxed()
-}
-
-struct Reader {
+/// One answer, as it comes in.
+pub(super) struct Reader {
     kind: AdapterKind,
+    protocol: Protocol,
+    /// Who answers.
+    by: String,
     answer: ChatStream,
-    key: Option<Arc<str>>,
-    /// The calls so far. The client sends each with all of its arguments in every piece.
-    calls: Vec<Call>,
+    tap: Arc<Tap>,
+    key: Option<Secret>,
+    text: Redactor,
+    thought: Redactor,
+    calls: Calls,
     ready: VecDeque<ModelEvent>,
     over: bool,
 }
 
-struct Call {
-    sent_id: String,
-    id: ToolCallId,
-    shown_bytes: usize,
-    is_ready: bool,
-}
-
 impl Reader {
+    pub fn new(
+        kind: AdapterKind,
+        by: String,
+        names: WireNames,
+        key: Option<Secret>,
+        tap: Arc<Tap>,
+        answer: ChatStream,
+    ) -> Self {
+        Self {
+            kind,
+            protocol: Protocol::of(kind),
+            by,
+            answer,
+            tap,
+            text: Redactor::new(key.as_ref()),
+            thought: Redactor::new(key.as_ref()),
+            calls: Calls::new(names, key.clone()),
+            key,
+            ready: VecDeque::new(),
+            over: false,
+        }
+    }
+
+    /// What the stream says, until its end or its first error.
+    pub fn events(self) -> ModelStream {
+        stream::unfold(self, |mut reader| async move {
+            let event = reader.next().await?;
+            Some((event, reader))
+        })
+        .boxed()
+    }
+
     async fn next(&mut self) -> Option<Result<ModelEvent, ModelError>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -51,20 +80,39 @@ impl Reader {
             if self.over {
                 return None;
             }
-            match self.answer.next().await {
-                Some(Ok(event)) => {
-                    if let Err(error) = self.read(event) {
-                        self.over = true;
-                        return Some(Err(error));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.over = true;
-                    return Some(Err(model_error(&error, self.key.as_deref())));
-                }
-                None => {
-                    self.over = true;
-                    return Some(Err(cut_off()));
+            let read = match self.sent().await {
+                Ok(Some(Ok(event))) => self.read(event),
+                Ok(Some(Err(error))) => Err(match self.tap.failure() {
+                    Some(account) => broken_off(&account, self.key.as_ref()),
+                    None => model_error(&error, self.key.as_ref()),
+                }),
+                Ok(None) => Err(self.cut_off()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = read {
+                self.over = true;
+                return Some(Err(error));
+            }
+        }
+    }
+
+    /// What the client has next. It waits for a whole event however long that gets, so the waiting
+    /// has its limits here: frames must keep coming, and not without end.
+    async fn sent(&mut self) -> Result<Option<genai::Result<ChatStreamEvent>>, ModelError> {
+        loop {
+            let frames = self.tap.frames();
+            let (answer, tap) = (&mut self.answer, &self.tap);
+            let next = poll_fn(|context| {
+                let polled = answer.poll_next_unpin(context);
+                if tap.is_too_much() { Poll::Ready(Err(too_much())) } else { polled.map(Ok) }
+            });
+            match timeout(SILENCE_TIMEOUT, next).await {
+                Ok(sent) => return sent,
+                Err(_) if self.tap.frames() > frames => {}
+                Err(_) => {
+                    let seconds = SILENCE_TIMEOUT.as_secs();
+                    let message = format!("the provider said nothing for {seconds} seconds");
+                    return Err(ModelError::transient(message));
                 }
             }
         }
@@ -72,13 +120,21 @@ impl Reader {
 
     fn read(&mut self, event: ChatStreamEvent) -> Result<(), ModelError> {
         match event {
-            ChatStreamEvent::Chunk(chunk) if !chunk.content.is_empty() => {
-                self.ready.push_back(ModelEvent::TextDelta(chunk.content));
+            ChatStreamEvent::Chunk(chunk) => {
+                let text = self.text.push(chunk.content);
+                self.say(ModelEvent::TextDelta(text));
             }
-            ChatStreamEvent::ReasoningChunk(chunk) if !chunk.content.is_empty() => {
-                self.ready.push_back(ModelEvent::ReasoningDelta(chunk.content));
+            ChatStreamEvent::ReasoningChunk(chunk) => {
+                let text = self.thought.push(chunk.content);
+                self.say(ModelEvent::ReasoningDelta(text));
             }
-            ChatStreamEvent::ToolCallChunk(chunk) => self.read_call(&chunk.tool_call),
+            ChatStreamEvent::ToolCallChunk(chunk) => match self.protocol {
+                Protocol::Chat => {
+                    let place = self.tap.next_place();
+                    self.calls.add_piece(place, chunk.tool_call, &mut self.ready)?;
+                }
+                _ => self.calls.add_so_far(&chunk.tool_call, &mut self.ready)?,
+            },
             ChatStreamEvent::End(end) => {
                 self.over = true;
                 self.read_end(end)?;
@@ -88,104 +144,115 @@ impl Reader {
         Ok(())
     }
 
-    fn read_call(&mut self, sent: &SentCall) {
-        // Text grows from piece to piece; anything else is a whole call, even under an id that was
-        // there before.
-        let known = match &sent.fn_arguments {
-            Value::String(_) => self.calls.iter().rposition(|call| call.sent_id == sent.call_id),
-            _ => None,
+    fn say(&mut self, event: ModelEvent) {
+        let is_empty = match &event {
+            ModelEvent::TextDelta(text) | ModelEvent::ReasoningDelta(text) => text.is_empty(),
+            _ => false,
         };
-        let at = known.unwrap_or_else(|| self.start_call(sent));
-        let call = &mut self.calls[at];
-        let text = match &sent.fn_arguments {
-            Value::String(text) => text.clone(),
-            Value::Null => String::new(),
-            whole => whole.to_string(),
-        };
-        // A piece that is shorter than what was shown has nothing new to show.
-        if let Some(delta) = text.get(call.shown_bytes..).filter(|delta| !delta.is_empty()) {
-            call.shown_bytes = text.len();
-            let (id, delta) = (call.id.clone(), delta.to_owned());
-            self.ready.push_back(ModelEvent::ToolCallArgumentsDelta { id, delta });
-        }
-    }
-
-    fn start_call(&mut self, sent: &SentCall) -> usize {
-        let id = self.name_call(&sent.call_id);
-        let name = sent.fn_name.clone();
-        self.ready.push_back(ModelEvent::ToolCallStarted { id: id.clone(), name });
-        let sent_id = sent.call_id.clone();
-        self.calls.push(Call { sent_id, id, shown_bytes: 0, is_ready: false });
-        self.calls.len() - 1
-    }
-
-    /// The provider's id for the call, if it can be one of ours and no other call of the answer has
-    /// it; else its place in the answer.
-    fn name_call(&self, sent: &str) -> ToolCallId {
-        let place = self.calls.len();
-        match ToolCallId::parse(sent) {
-            Ok(id) if self.calls.iter().all(|call| call.id != id) => id,
-            _ => ToolCallId::from(uuid::Uuid::from_u128(place as u128)),
+        if !is_empty {
+            self.ready.push_back(event);
         }
     }
 
     fn read_end(&mut self, end: StreamEnd) -> Result<(), ModelError> {
-        if !is_real_end(self.kind, &end) {
-            return Err(cut_off());
+        if !self.is_real_end(&end) {
+            return Err(self.cut_off());
         }
         let stop = match &end.captured_stop_reason {
+            _ if self.tap.is_filtered() => Stop::Filtered,
             Some(StopReason::MaxTokens(_)) => Stop::TooLong,
             Some(StopReason::ContentFilter(_)) => Stop::Filtered,
             _ => Stop::Complete,
         };
-        let usage = end.captured_usage.as_ref();
-        let tokens = |count: Option<i32>| count.and_then(|count| u64::try_from(count).ok());
-        let usage = Usage {
-            input_tokens: usage.and_then(|usage| tokens(usage.prompt_tokens)).unwrap_or(0),
-            output_tokens: usage.and_then(|usage| tokens(usage.completion_tokens)).unwrap_or(0),
-            ..Usage::default()
-        };
-        let mut continuation = Map::new();
-        let sent = end.captured_into_tool_calls().unwrap_or_default();
-        for call in sent {
-            self.finish_call(call, &mut continuation);
+        let (thought, text) = (self.thought.rest(), self.text.rest());
+        self.say(ModelEvent::ReasoningDelta(thought));
+        self.say(ModelEvent::TextDelta(text));
+        let (usage, cached_tokens) = usage(end.captured_usage.as_ref());
+        let mut continuation = Continuation::of(&self.by);
+        continuation.thoughts = self.thoughts(&end);
+        match self.protocol {
+            Protocol::Chat => self.calls.finish_pieces(stop, &mut self.ready)?,
+            _ => {
+                let sent = end.captured_into_tool_calls().unwrap_or_default();
+                self.calls.finish(sent, &mut continuation, &mut self.ready)?;
+            }
         }
-        let continuation =
-            if continuation.is_empty() { Value::Null } else { Value::Object(continuation) };
-        self.ready.push_back(ModelEvent::Finished(Finished { usage, stop, continuation }));
+        self.ready.push_back(ModelEvent::Finished(Finished {
+            usage,
+            cached_tokens,
+            stop,
+            model: Some(self.by.clone()),
+            continuation: continuation.into_value(),
+        }));
         Ok(())
     }
 
-    fn finish_call(&mut self, sent: SentCall, continuation: &mut Map<String, Value>) {
-        let is_it = |call: &Call| !call.is_ready && call.sent_id == sent.call_id;
-        let at = match self.calls.iter().position(is_it) {
-            Some(at) => at,
-            // It came without pieces: it begins now.
-            None => self.start_call(&sent),
-        };
-        let call = &mut self.calls[at];
-        call.is_ready = true;
-        let id = call.id.clone();
-        if let Some(signatures) = sent.thought_signatures {
-            continuation.insert(id.to_string(), signatures.into());
+    /// The thoughts that the provider wants back.
+    fn thoughts(&self, end: &StreamEnd) -> Vec<ContentPart> {
+        match self.kind {
+            AdapterKind::Anthropic | AdapterKind::MiniMax | AdapterKind::OpenAIResp => {
+                let is_thought = |part: &&ContentPart| {
+                    matches!(
+                        part,
+                        ContentPart::ThoughtSignature(_)
+                            | ContentPart::ReasoningContent(_)
+                            | ContentPart::Custom(_)
+                    )
+                };
+                let parts = end.captured_content.iter().flat_map(|content| content.iter());
+                parts.filter(is_thought).cloned().collect()
+            }
+            // These want their thoughts back until the tools have answered.
+            AdapterKind::DeepSeek
+            | AdapterKind::Kimi
+            | AdapterKind::Moonshot
+            | AdapterKind::Mimo
+                if !self.calls.is_empty() =>
+            {
+                let thought = end.captured_reasoning_content.clone();
+                thought.map(ContentPart::ReasoningContent).into_iter().collect()
+            }
+            _ => Vec::new(),
         }
-        let call = ToolCall { id, name: sent.fn_name, arguments: sent.fn_arguments };
-        self.ready.push_back(ModelEvent::ToolCallReady(call));
+    }
+
+    /// These adapters make an end of a lost connection too; a real one says why, or what it cost.
+    fn is_real_end(&self, end: &StreamEnd) -> bool {
+        let has_reason = end.captured_stop_reason.is_some();
+        match self.kind {
+            AdapterKind::OpenAIResp | AdapterKind::Gemini | AdapterKind::Vertex => has_reason,
+            AdapterKind::Ollama | AdapterKind::OllamaCloud => {
+                has_reason || end.captured_usage.is_some()
+            }
+            _ => true,
+        }
+    }
+
+    fn cut_off(&self) -> ModelError {
+        if let Some(account) = self.tap.failure() {
+            return broken_off(&account, self.key.as_ref());
+        }
+        ModelError::transient(if self.tap.has_events() {
+            "the model's answer ended in the middle: the connection was lost"
+        } else {
+            "the provider sent no answer that can be read: is base_url its API's address?"
+        })
     }
 }
 
-/// These adapters make an end of a lost connection too; a real one says why, or what it cost.
-fn is_real_end(kind: AdapterKind, end: &StreamEnd) -> bool {
-    let has_reason = end.captured_stop_reason.is_some();
-    match kind {
-        AdapterKind::Gemini | AdapterKind::Vertex => has_reason,
-        AdapterKind::Ollama | AdapterKind::OllamaCloud => {
-            has_reason || end.captured_usage.is_some()
-        }
-        _ => true,
-    }
+fn usage(sent: Option<&SentUsage>) -> (Usage, u64) {
+    let tokens = |count: Option<i32>| count.and_then(|count| u64::try_from(count).ok());
+    let Some(sent) = sent else { return (Usage::default(), 0) };
+    let cached = sent.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+    let usage = Usage {
+        input_tokens: tokens(sent.prompt_tokens).unwrap_or(0),
+        output_tokens: tokens(sent.completion_tokens).unwrap_or(0),
+        ..Usage::default()
+    };
+    (usage, tokens(cached).unwrap_or(0))
 }
 
-fn cut_off() -> ModelError {
-    ModelError::transient("the model's answer ended in the middle: the connection was lost")
+fn too_much() -> ModelError {
+    let message = "the provider's answer does not end: it was given up";
+    ModelError::permanent(ModelError::ANSWER_TOO_LONG, message)
 }

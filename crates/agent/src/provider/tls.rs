@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use reqwest::ClientBuilder;
+use reqwest::redirect::Policy;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::{ClientConfig, RootCertStore, crypto};
 use rustls_platform_verifier::Verifier;
 
 /// An HTTP client that does TLS with ring, and trusts what the operating system trusts; where that
-/// trusts nobody (a bare container), what browsers trust.
+/// trusts nobody (a bare container), what browsers trust. It follows no redirect: only some of the
+/// headers that hold a key would be left behind.
 pub(super) fn client_builder() -> ClientBuilder {
-    let builder = reqwest::Client::builder().tcp_nodelay(true);
+    let builder = reqwest::Client::builder().tcp_nodelay(true).redirect(Policy::none());
     match client_tls() {
         Ok(mut config) => {
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -68,6 +68,7 @@ impl Turn {
             messages: self.prompt.for_model(),
             tools: self.tools_to_show(),
             attempt: self.run.attempt,
+            ..ModelRequest::default()
         };
         let mut cancelled = self.context.cancelled();
         let time_is_up = self.time_is_up();

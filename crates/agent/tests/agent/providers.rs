@@ -20,6 +20,7 @@ fn executor_for(provider: &str, url: String) -> AgentExecutor {
         model: Some("test-model".into()),
         base_url: Some(url),
         api_key_env: Some("TEST_KEY".into()),
+        ..ModelConfig::default()
     };
     let registry = AgentRegistry::builder(env(&[("TEST_KEY", KEY)]), Arc::new(FixedClock))
         .models(one_model("m", config))

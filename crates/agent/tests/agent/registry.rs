@@ -16,8 +16,7 @@ fn openai(model: Option<&str>) -> ModelConfig {
     ModelConfig {
         provider: "openai".into(),
         model: model.map(str::to_owned),
-        base_url: None,
-        api_key_env: None,
+        ..ModelConfig::default()
     }
 }
 

@@ -78,7 +78,7 @@ fn text_delta(text: &str) -> ModelEvent {
 
 pub fn finished(stop: Stop) -> ModelEvent {
     let usage = Usage { input_tokens: 10, output_tokens: 2, ..Usage::default() };
-    ModelEvent::Finished(Finished { usage, stop, continuation: Value::Null })
+    ModelEvent::Finished(Finished { usage, stop, ..Finished::default() })
 }
 
 pub fn says(text: &str) -> Turn {

@@ -103,6 +103,11 @@ enum BlockBody {
     Image {
         url: String,
     },
+    File {
+        url: String,
+        #[serde(default)]
+        name: Option<String>,
+    },
     ToolResult {
         tool_call_id: ToolCallId,
         output: Value,
@@ -119,6 +124,7 @@ impl From<BlockBody> for Block {
         match body {
             BlockBody::Text { text } => Self::Text { text },
             BlockBody::Image { url } => Self::Image { url },
+            BlockBody::File { url, name } => Self::File { url, name },
             BlockBody::ToolResult { tool_call_id, output, is_error } => {
                 Self::ToolResult { tool_call_id, output, is_error }
             }

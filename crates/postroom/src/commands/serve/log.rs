@@ -10,7 +10,10 @@ pub(super) fn start() -> anyhow::Result<()> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
     let wanted = wanted.as_deref().unwrap_or("info");
     let filter = EnvFilter::try_new(wanted)
-        .with_context(|| format!("environment variable RUST_LOG: `{wanted}` can't be read"))?;
+        .with_context(|| format!("environment variable RUST_LOG: `{wanted}` can't be read"))?
+        // The model client logs what providers send, which may repeat a key. What matters of it is
+        // in the events and errors of runs, cleaned.
+        .add_directive("genai=off".parse()?);
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::io::stderr().is_terminal();
     tracing_subscriber::fmt()

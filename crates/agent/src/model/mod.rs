@@ -1,7 +1,12 @@
 //! The model port: something that reads a conversation and streams an answer.
 
+mod error;
+mod options;
+
+pub use error::ModelError;
+pub use options::{ModelOptions, OptionError, ReasoningEffort, ResponseSchema, ToolChoice};
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -19,6 +24,11 @@ pub trait Model: Send + Sync + 'static {
     /// What to call it in events and logs.
     fn name(&self) -> &str;
 
+    /// How many tokens a conversation and its answer may have together, if that is known.
+    fn context_window(&self) -> Option<u64> {
+        None
+    }
+
     /// Begins an answer. Dropping the stream gives the answer up.
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream, ModelError>;
 }
@@ -34,6 +44,8 @@ pub struct ModelRequest {
     pub tools: Vec<ToolSpec>,
     /// Which attempt of the run asks, from 1: for the demo model, which can fail on demand.
     pub attempt: u32,
+    /// How it shall answer. The model's own configured options lie beneath these.
+    pub options: ModelOptions,
 }
 
 /// A tool as a model sees it.
@@ -79,6 +91,10 @@ pub enum ModelEvent {
 pub struct Finished {
     /// What it cost.
     pub usage: Usage,
+    /// How many of the input tokens the provider had still read from before, at a lower price.
+    pub cached_tokens: u64,
+    /// Which model answered, if it is not the one that was asked: the member of a pool.
+    pub model: Option<String>,
     /// Why it ended.
     pub stop: Stop,
     /// What the model wants back with this message in later requests; null if nothing.
@@ -95,37 +111,4 @@ pub enum Stop {
     TooLong,
     /// The provider's policy cut it off.
     Filtered,
-}
-
-/// Why there is no answer, split by what to do next.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ModelError {
-    /// Asking again may help: a limit of the moment, a fault of the server, the network, a timeout.
-    #[error("{message}")]
-    Transient {
-        /// For people.
-        message: String,
-        /// When the provider wants to be asked again.
-        retry_after: Option<Duration>,
-    },
-    /// Asking again can't help: a bad key, an unknown model, a request that is refused.
-    #[error("{message}")]
-    Permanent {
-        /// Stable, for programs.
-        code: &'static str,
-        /// For people.
-        message: String,
-    },
-}
-
-impl ModelError {
-    /// An error that asking again may mend.
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { message: message.into(), retry_after: None }
-    }
-
-    /// An error that asking again can't mend.
-    pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
-        Self::Permanent { code, message: message.into() }
-    }
 }
