@@ -7,18 +7,13 @@ use postroom_core::message::{Block, Content, Metadata, NewMessage, Role, ToolCal
 use postroom_core::ports::RunOutcome;
 use postroom_core::run::WaitReason;
 use postroom_core::ticket::{Decision, DecisionAction, Ticket};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::executor::Wait;
+use crate::invoke::{Limits, Output, invoke};
 use crate::prompt::{Prompt, STEP};
-use crate::tool::{ToolContext, ToolError};
+use crate::tool::ToolContext;
 use crate::turn::{Ended, Turn};
-
-/// What came of a tool call.
-struct Output {
-    value: Value,
-    is_error: bool,
-}
 
 impl Turn {
     /// Answers the calls of one message and commits the results.
@@ -118,7 +113,7 @@ impl Turn {
             }
             _ => self.call_tool(call).await,
         };
-        let output = bounded(output, self.settings.tool_output_bytes_max);
+        let output = output.bounded(self.settings.tool_output_bytes_max);
         let event = EventBody::ToolCallFinished {
             tool_call_id: call.id.clone(),
             output: output.value.clone(),
@@ -132,41 +127,17 @@ impl Turn {
         let Some(tool) = self.agent.tools.get(&call.name) else {
             let names: Vec<&str> = self.agent.tools.names().collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return failed(&format!("there is no tool `{}`; the tools are: {names}", call.name));
+            return Output::failed(&format!(
+                "there is no tool `{}`; the tools are: {names}",
+                call.name
+            ));
         };
-        let context = ToolContext {
-            call_id: call.id.clone(),
-            thread_id: self.run.thread_id.clone(),
-            run_id: self.run.id.clone(),
-            agent_id: self.run.agent_id.clone(),
-            run: self.context.clone(),
-        };
-        let called = match check_arguments(&call.arguments) {
-            Ok(()) => tool.call(call.arguments.clone(), context).await,
-            Err(error) => Err(error),
-        };
-        match called {
-            Ok(value) => Output { value, is_error: false },
-            Err(error) => failed(&error.to_string()),
-        }
+        let context =
+            ToolContext::new(call.id.clone(), &self.run, self.fence, self.context.clone());
+        let output_bytes = self.settings.tool_output_bytes_max;
+        let limits = Limits { output_bytes, ..Limits::default() };
+        invoke(tool, call, context, &limits).await
     }
-}
-
-/// Arguments are an object, or nothing; what is not JSON comes as a string of what it was.
-fn check_arguments(arguments: &Value) -> Result<(), ToolError> {
-    let kind = match arguments {
-        Value::Object(_) | Value::Null => return Ok(()),
-        Value::String(text) if text.trim().is_empty() => return Ok(()),
-        Value::String(_) => "text that is not valid JSON",
-        Value::Array(_) => "an array",
-        Value::Bool(_) | Value::Number(_) => "a bare value",
-    };
-    let error = format!("they must be a JSON object, and are {kind}");
-    Err(ToolError::InvalidArguments(error))
-}
-
-fn failed(error: &str) -> Output {
-    Output { value: json!({"error": error}), is_error: true }
 }
 
 fn denied(decision: &Decision) -> Output {
@@ -175,18 +146,6 @@ fn denied(decision: &Decision) -> Output {
         value["reason"] = reason.as_str().into();
     }
     Output { value, is_error: true }
-}
-
-/// A giant output would fill the model's context and every later prompt: the model is told to ask
-/// for less instead.
-fn bounded(output: Output, bytes_max: usize) -> Output {
-    let bytes = output.value.to_string().len();
-    if bytes <= bytes_max {
-        return output;
-    }
-    failed(&format!(
-        "the output has {bytes} bytes, and at most {bytes_max} can be shown: ask for less of it"
-    ))
 }
 
 fn result_message(call: &ToolCall, output: Output, step: u32) -> NewMessage {

@@ -106,7 +106,8 @@ impl Executor for AgentExecutor {
             };
         }
         let run = Arc::unwrap_or_clone(activation.run);
-        let turn = Turn::new(agent, run, prompt, context, self.settings.clone());
+        let fence = activation.claim.number;
+        let turn = Turn::new(agent, run, fence, prompt, context, self.settings.clone());
         turn.drive().await
     }
 }

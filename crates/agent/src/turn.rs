@@ -86,6 +86,8 @@ impl From<ModelError> for Unheard {
 pub(crate) struct Turn {
     pub agent: Agent,
     pub run: Run,
+    /// The number of the claim that this execution holds.
+    pub fence: u64,
     pub prompt: Prompt,
     pub context: Arc<dyn RunContext>,
     pub settings: Arc<Settings>,
@@ -101,6 +103,7 @@ impl Turn {
     pub fn new(
         agent: Agent,
         run: Run,
+        fence: u64,
         prompt: Prompt,
         context: Arc<dyn RunContext>,
         settings: Arc<Settings>,
@@ -109,7 +112,7 @@ impl Turn {
         let pin_is_new = pinned.is_none();
         let pin = pinned.unwrap_or_else(|| Pin::new(&agent));
         let steps = run.steps;
-        Self { agent, run, prompt, context, settings, steps, said: None, pin, pin_is_new }
+        Self { agent, run, fence, prompt, context, settings, steps, said: None, pin, pin_is_new }
     }
 
     pub async fn drive(mut self) -> RunOutcome {
