@@ -42,10 +42,8 @@ impl Reply {
 
     /// What it cost, once that is known.
     pub fn usage(&self) -> Usage {
-        let usage = |finished: &Finished| Usage {
-            cached_tokens: finished.cached_tokens.unwrap_or(0),
-            ..finished.usage
-        };
+        let usage =
+            |finished: &Finished| Usage { cached_tokens: finished.cached_tokens, ..finished.usage };
         self.finished.as_ref().map(usage).unwrap_or_default()
     }
 

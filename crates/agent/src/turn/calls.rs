@@ -2,7 +2,7 @@
 //! committed when it is there; then the run waits for what it must.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
 use postroom_core::command::{Step, Take};
@@ -14,9 +14,10 @@ use serde_json::Value;
 use super::end::Ended;
 use super::stand::{Blocked, Stand};
 use super::{Turn, closing};
-use crate::invoke::{Invocation, invoke};
-use crate::output::{Output, result_message};
-use crate::tool::Tool;
+use crate::invoke::Output;
+use crate::invoke::{CallLimits, invoke};
+use crate::output::result_message;
+use crate::tool::{ToolContext, ToolEntry};
 
 /// A call that can be answered now.
 pub(super) struct Ready {
@@ -29,7 +30,7 @@ pub(super) enum Job {
     /// The answer is known.
     Known(Output),
     /// The tool is called, with these arguments.
-    Call(Arc<dyn Tool>, Value),
+    Call(ToolEntry, Value),
 }
 
 impl Turn {
@@ -154,20 +155,22 @@ impl Turn {
 
     /// The work on one call, which holds nothing of the turn.
     fn job(&self, ready: Ready) -> impl Future<Output = (ToolCall, Output)> + Send + use<> {
-        let invocation = Invocation {
-            thread_id: self.run.thread_id.clone(),
-            run_id: self.run.id.clone(),
-            agent_id: self.run.agent_id.clone(),
-            fence: self.fence,
-            attempt: self.run.attempt,
-            run: self.context.clone(),
-            limits: self.agent.definition.limits.clone(),
+        let (run, fence) = (&self.run, self.fence);
+        let context = ToolContext::new(ready.call.id.clone(), run, fence, self.context.clone());
+        let limits = &self.agent.definition.limits;
+        let limits = CallLimits {
+            time: Duration::from_millis(limits.tool_timeout_ms),
+            output_bytes: limits.tool_output_bytes,
+            ..CallLimits::default()
         };
         async move {
             let Ready { call, job } = ready;
             let output = match job {
                 Job::Known(output) => output,
-                Job::Call(tool, arguments) => invoke(&*tool, &call.id, arguments, invocation).await,
+                Job::Call(tool, arguments) => {
+                    let asked = ToolCall { arguments, ..call.clone() };
+                    invoke(&tool, &asked, context, &limits).await
+                }
             };
             (call, output)
         }

@@ -21,7 +21,7 @@ use super::end::Ended;
 use super::stand::{Block, Stand};
 use crate::abilities::{Ability, DELEGATE};
 use crate::direct::DirectCall;
-use crate::output::Output;
+use crate::invoke::Output;
 use crate::tool::read_arguments;
 
 /// Names the children of runs.

@@ -9,8 +9,9 @@ use postroom_core::ports::{CancelReason, ContextError, RunOutcome};
 use postroom_core::run::{Reason, Termination, WaitReason};
 
 use super::{Turn, closing};
+use crate::invoke::Output;
 use crate::model::{ModelError, Stop};
-use crate::output::{Output, result_message};
+use crate::output::result_message;
 use crate::reply::Reply;
 
 /// The execution is over, sooner than the loop's end.

@@ -14,7 +14,7 @@ use super::Turn;
 use super::calls::Job;
 use super::end::Ended;
 use crate::abilities::Ability;
-use crate::output::Output;
+use crate::invoke::Output;
 use crate::policy::Action;
 use crate::tool::{ToolError, read_arguments};
 
