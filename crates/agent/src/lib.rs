@@ -25,6 +25,7 @@ mod reply;
 pub mod tool;
 pub mod tools;
 mod turn;
+pub mod window;
 
 pub use builder::Builder;
 pub use config::{AgentConfig, ConfigError, ModelConfig};

@@ -10,3 +10,4 @@ mod server;
 mod service;
 mod tools;
 mod turn;
+mod window;
