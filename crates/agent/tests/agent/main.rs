@@ -1,8 +1,10 @@
 //! The agent executor, against a fake store, scripted models and fake providers.
 
 mod approvals;
+mod ask;
 mod demo;
 mod fake;
+mod options;
 mod providers;
 mod registry;
 mod scripted;
@@ -11,3 +13,4 @@ mod service;
 mod tools;
 mod turn;
 mod window;
+mod wire;
