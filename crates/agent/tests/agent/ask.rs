@@ -107,6 +107,6 @@ pub async fn ask(provider: &str, answer: Answer, request: ModelRequest) -> (Hear
 }
 
 /// An event of `OpenAI`'s responses or of Anthropic, which name it twice.
-pub fn named(data: Value) -> String {
+pub fn named(data: &Value) -> String {
     format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap())
 }

@@ -2,9 +2,12 @@
 
 mod approvals;
 mod ask;
+mod canary;
 mod demo;
 mod fake;
+mod hostile;
 mod options;
+mod pool;
 mod providers;
 mod registry;
 mod scripted;

@@ -76,7 +76,7 @@ async fn ids_of_one_provider_are_fit_for_another() {
 }
 
 fn responses(events: &[Value]) -> Answer {
-    Answer::Streams(SSE, events.iter().cloned().map(named).collect())
+    Answer::Streams(SSE, events.iter().map(named).collect())
 }
 
 fn completed() -> Value {
@@ -164,14 +164,14 @@ async fn responses_that_fail_say_why() {
 #[tokio::test]
 async fn anthropic_gets_its_signed_thoughts_back() {
     let block = |index: u32, block: Value| {
-        named(json!({"type": "content_block_start", "index": index, "content_block": block}))
+        named(&json!({"type": "content_block_start", "index": index, "content_block": block}))
     };
     let delta = |index: u32, delta: Value| {
-        named(json!({"type": "content_block_delta", "index": index, "delta": delta}))
+        named(&json!({"type": "content_block_delta", "index": index, "delta": delta}))
     };
-    let stop = |index: u32| named(json!({"type": "content_block_stop", "index": index}));
+    let stop = |index: u32| named(&json!({"type": "content_block_stop", "index": index}));
     let body = [
-        named(json!({"type": "message_start", "message": {"usage": {"input_tokens": 5,
+        named(&json!({"type": "message_start", "message": {"usage": {"input_tokens": 5,
             "output_tokens": 1, "cache_read_input_tokens": 10}}})),
         block(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
         delta(0, json!({"type": "thinking_delta", "thinking": "I should look."})),
@@ -179,9 +179,9 @@ async fn anthropic_gets_its_signed_thoughts_back() {
         stop(0),
         block(1, json!({"type": "tool_use", "id": "toolu_1", "name": "mcp_files_read"})),
         stop(1),
-        named(json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"},
+        named(&json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"},
             "usage": {"output_tokens": 6}})),
-        named(json!({"type": "message_stop"})),
+        named(&json!({"type": "message_stop"})),
     ];
     let request = ModelRequest { tools: vec![tool("mcp:files/read")], ..question() };
     let (heard, _) = ask("anthropic", Answer::Streams(SSE, body.concat()), request).await;
@@ -323,7 +323,7 @@ async fn errors_are_known_by_their_words() {
 async fn a_refusal_in_a_stream_is_known_too() {
     let overloaded =
         json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
-    let (heard, _) = ask("anthropic", Answer::Streams(SSE, named(overloaded)), question()).await;
+    let (heard, _) = ask("anthropic", Answer::Streams(SSE, named(&overloaded)), question()).await;
     assert_eq!(heard.code(), "transient");
     let blocked = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}});
     let (heard, _) = ask("gemini", Answer::Streams(SSE, sse(&[blocked])), question()).await;
