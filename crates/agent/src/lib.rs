@@ -31,6 +31,7 @@ mod reply;
 pub mod tool;
 pub mod tools;
 mod turn;
+pub mod window;
 
 pub use builder::Builder;
 pub use config::{AgentConfig, Approval, ConfigError, Limits, ModelConfig, OnTimeout};

@@ -11,7 +11,7 @@ use crate::demo::DemoModel;
 use crate::model::Model;
 use crate::pool::Pool;
 use crate::provider::{self, BuildError};
-use crate::registry::{Env, ResolveError};
+use crate::registry::{AgentRegistry, Env, ResolveError};
 
 /// The name under which the demo model is always there.
 pub(crate) const DEMO: &str = "demo";
@@ -136,5 +136,19 @@ impl Models {
         let models = models.collect::<Result<Vec<_>, _>>()?;
         let (options, window) = (config.options.clone(), config.context_window);
         Ok(Arc::new(Pool::new(name.to_owned(), models, options, window)))
+    }
+}
+
+impl AgentRegistry {
+    /// A model by the name that agents call it, to be asked directly.
+    ///
+    /// # Errors
+    /// There is no such model, or it can't be used as it is configured.
+    pub fn model(&self, name: &str) -> Result<Arc<dyn Model>, ResolveError> {
+        let config = self.models.config(name).ok_or_else(|| ResolveError::UnknownModel {
+            model: name.to_owned(),
+            known: self.models.names().cloned().collect(),
+        })?;
+        self.models.get(name, &config)
     }
 }

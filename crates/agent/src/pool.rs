@@ -189,6 +189,10 @@ impl Member {
             // A key or a name does not mend itself, but a person may mend it.
             ModelError::Permanent { .. } => (REST_MAX, false),
         };
+        // Many runs may have asked at once: they all met the same failure.
+        if health.resting_until.is_some_and(|until| until > now) && !is_told {
+            return;
+        }
         health.failures = health.failures.saturating_add(1);
         health.resting_until = now.checked_add(rest);
         health.is_told = is_told;

@@ -1,8 +1,13 @@
 //! The agent executor, against a fake store, scripted models and fake providers.
 
 mod approvals;
+mod ask;
+mod canary;
 mod demo;
 mod fake;
+mod hostile;
+mod options;
+mod pool;
 mod providers;
 mod registry;
 mod scripted;
@@ -10,3 +15,5 @@ mod server;
 mod service;
 mod tools;
 mod turn;
+mod window;
+mod wire;

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::fake::{Fake, FixedClock, agent, env, executor, one_agent, one_model, output};
 use crate::server::{Answer, Server, sse};
 
-const KEY: &str = "sk-very-secret";
-const SSE: &str = "text/event-stream";
-const NDJSON: &str = "application/x-ndjson";
+pub const KEY: &str = "sk-very-secret";
+pub const SSE: &str = "text/event-stream";
+pub const NDJSON: &str = "application/x-ndjson";
 
 fn executor_for(provider: &str, url: String) -> AgentExecutor {
     let config = ModelConfig {
@@ -47,20 +47,20 @@ async fn ask_the_time(provider: &str, path: &str, answers: Vec<Answer>) -> (Arc<
     (fake, server)
 }
 
-fn openai_chunk(delta: &Value, finish: Option<&str>) -> Value {
+pub fn openai_chunk(delta: &Value, finish: Option<&str>) -> Value {
     json!({"id": "x", "object": "chat.completion.chunk", "model": "test-model",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }
 
-fn openai_usage() -> Value {
+pub fn openai_usage() -> Value {
     json!({"choices": [], "usage": {"prompt_tokens": 15, "completion_tokens": 6, "total_tokens": 21}})
 }
 
-fn openai(data: &[Value]) -> String {
+pub fn openai(data: &[Value]) -> String {
     format!("{}data: [DONE]\n\n", sse(data))
 }
 
-fn openai_says(text: &[&str]) -> String {
+pub fn openai_says(text: &[&str]) -> String {
     let mut data: Vec<Value> =
         text.iter().map(|text| openai_chunk(&json!({"content": text}), None)).collect();
     data.extend([openai_chunk(&json!({}), Some("stop")), openai_usage()]);

@@ -14,6 +14,12 @@ pub enum Answer {
     Streams(&'static str, String),
     /// The beginning of a stream, and then the connection is lost.
     Drops(&'static str, String),
+    /// These bytes, each piece sent by itself, and the end.
+    Sends(&'static str, Vec<Vec<u8>>),
+    /// The beginning of a stream, and then nothing, for ever.
+    Stops(&'static str, String),
+    /// A beginning, and then this again and again, until the client hangs up.
+    Repeats(String, String),
     /// A status, with headers and a body.
     Fails(u16, &'static str, String),
 }
@@ -102,6 +108,20 @@ async fn write(stream: &mut TcpStream, answer: Answer) {
             format!("HTTP/1.1 200 OK\r\n{}{}0\r\n\r\n", head(kind), chunked(&body))
         }
         Answer::Drops(kind, body) => format!("HTTP/1.1 200 OK\r\n{}{}", head(kind), chunked(&body)),
+        Answer::Sends(kind, pieces) => return send(stream, kind, &pieces).await,
+        Answer::Stops(kind, body) => {
+            let text = format!("HTTP/1.1 200 OK\r\n{}{}", head(kind), chunked(&body));
+            let _ = stream.write_all(text.as_bytes()).await;
+            return std::future::pending().await;
+        }
+        Answer::Repeats(start, piece) => {
+            let text =
+                format!("HTTP/1.1 200 OK\r\n{}{}", head("text/event-stream"), chunked(&start));
+            let _ = stream.write_all(text.as_bytes()).await;
+            let piece = format!("{:x}\r\n{piece}\r\n", piece.len());
+            while stream.write_all(piece.as_bytes()).await.is_ok() {}
+            return;
+        }
         Answer::Fails(status, headers, body) => format!(
             "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\nconnection: close\r\n{headers}\
              content-length: {}\r\n\r\n{body}",
@@ -110,6 +130,20 @@ async fn write(stream: &mut TcpStream, answer: Answer) {
     };
     // The client may have had enough and hung up.
     let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+async fn send(stream: &mut TcpStream, kind: &str, pieces: &[Vec<u8>]) {
+    let text = format!("HTTP/1.1 200 OK\r\n{}", head(kind));
+    let _ = stream.write_all(text.as_bytes()).await;
+    for piece in pieces {
+        let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+        chunk.extend_from_slice(piece);
+        chunk.extend_from_slice(b"\r\n");
+        let _ = stream.write_all(&chunk).await;
+        let _ = stream.flush().await;
+    }
+    let _ = stream.write_all(b"0\r\n\r\n").await;
     let _ = stream.shutdown().await;
 }
 
