@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::abilities::Abilities;
 use crate::config::{Approval, Limits, ModelConfig, matches};
 use crate::direct::DirectCall;
-use crate::model::Model;
+use crate::model::{Model, ModelOptions};
 use crate::policy::{Action, Rule};
 use crate::tool::ToolSet;
+use crate::window::Policy;
 
 /// All that decides how an agent behaves, without secrets. It is kept with the run, so that a
 /// retry after a change of the configuration replays what the run began with.
@@ -32,6 +33,10 @@ pub(crate) struct Definition {
     pub limits: Limits,
     #[serde(default)]
     pub approval: Approval,
+    #[serde(default, skip_serializing_if = "ModelOptions::is_empty")]
+    pub options: ModelOptions,
+    #[serde(default)]
+    pub context: Policy,
 }
 
 impl Definition {

@@ -28,6 +28,7 @@ mod prompt;
 pub mod provider;
 mod registry;
 mod reply;
+mod sender;
 pub mod tool;
 pub mod tools;
 mod turn;

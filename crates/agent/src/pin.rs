@@ -26,9 +26,20 @@ pub(crate) struct Pin {
     /// Until when the tickets of the present step wait for a decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask_until: Option<Timestamp>,
+    /// What stands for the beginning of the conversation, where that was too long for the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
     /// How long the run has worked, in milliseconds, where that is limited.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub worked_ms: u64,
+}
+
+/// A summary of a thread's log up to some message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// The last message that it stands for.
+    pub through_seq: u64,
+    pub text: String,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -36,14 +47,18 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Pin {
-    /// Pins `agent`.
-    pub fn new(agent: &Agent) -> Self {
+    /// Pins `agent` for a run that begins. It inherits the summary of the thread so far.
+    pub fn new(agent: &Agent, run: &Run) -> Self {
+        let inherited = run.state.as_ref();
+        let inherited =
+            inherited.and_then(|state| serde_json::from_str::<Inherited>(state.as_json()).ok());
         Self {
             version: agent.version.clone(),
             agent: agent.definition.clone(),
             rate_limited: 0,
             started: BTreeSet::new(),
             ask_until: None,
+            summary: inherited.and_then(|inherited| inherited.summary),
             worked_ms: 0,
         }
     }
@@ -62,4 +77,11 @@ impl Pin {
         let json = serde_json::to_string(self).ok()?;
         AgentState::from_json(json).ok()
     }
+}
+
+/// What a run takes over of the state of the one before it.
+#[derive(Deserialize)]
+struct Inherited {
+    #[serde(default)]
+    summary: Option<Summary>,
 }

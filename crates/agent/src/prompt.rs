@@ -23,6 +23,14 @@ pub(crate) struct Prompt {
     messages: Vec<LogMessage>,
 }
 
+/// A message as a model is shown it.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// Its place in the log; of a result, that of its call.
+    pub seq: u64,
+    pub message: Arc<Message>,
+}
+
 /// How far an earlier attempt of the run got.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Tail {
@@ -125,30 +133,31 @@ impl Prompt {
     /// The conversation as providers insist on it: every tool call is followed at once by its
     /// result. What lies between goes after it; a call that was cut off gets a result saying so; a
     /// result without a call is shown as text.
-    pub fn for_model(&self) -> Vec<Arc<Message>> {
+    pub fn for_model(&self) -> Vec<Shown> {
         let mut shown = Vec::with_capacity(self.messages.len());
         let mut used = HashSet::new();
         for (at, logged) in self.messages.iter().enumerate() {
             let message = &logged.message;
+            let mut show = |message| shown.push(Shown { seq: logged.seq, message });
             match message.role {
                 Role::Tool if used.contains(&at) => {}
-                Role::Tool => shown.push(Arc::new(as_text(message))),
+                Role::Tool => show(Arc::new(as_text(message))),
                 Role::Assistant => {
-                    shown.push(message.clone());
+                    show(message.clone());
                     for call in &message.tool_calls {
                         match self.result_after(at, &call.id) {
                             Some(found) if used.insert(found) => {
-                                shown.push(self.messages[found].message.clone());
+                                show(self.messages[found].message.clone());
                             }
                             Some(_) => {}
-                            None => shown.push(Arc::new(cut_off(message, &call.id))),
+                            None => show(Arc::new(cut_off(message, &call.id))),
                         }
                     }
                 }
                 Role::User if message.visibility == Visibility::Internal => {
-                    shown.push(Arc::new(marked(message)));
+                    show(Arc::new(marked(message)));
                 }
-                Role::User | Role::System => shown.push(message.clone()),
+                Role::User | Role::System => show(message.clone()),
             }
         }
         shown

@@ -14,9 +14,10 @@ use crate::builder::Builder;
 use crate::config::{AgentConfig, listed};
 use crate::demo::WORD_PAUSE;
 use crate::direct::DirectCall;
+use crate::model::ModelOptions;
 use crate::models::Models;
 use crate::tool::ToolSet;
-use crate::tools::{ClockTool, DemoAction};
+use crate::tools::{ClockTool, DemoAction, SendMessage};
 
 /// Looks an environment variable up; given, so that a test has its own environment.
 pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -93,6 +94,7 @@ impl AgentRegistry {
         let mut tools = ToolSet::default();
         tools.insert(Arc::new(ClockTool::new(clock)));
         tools.insert(Arc::new(DemoAction));
+        tools.insert(Arc::new(SendMessage));
         Builder::new(env, tools, WORD_PAUSE)
     }
 
@@ -146,7 +148,7 @@ impl AgentRegistry {
             known: self.agents.keys().map(ToString::to_string).collect(),
         })?;
         let overrides = Overrides::read(overrides)?;
-        let model_name = overrides.model.unwrap_or_else(|| config.model.clone());
+        let model_name = overrides.model.clone().unwrap_or_else(|| config.model.clone());
         let Some(model) = self.models.config(&model_name) else {
             return Err(ResolveError::UnknownModel {
                 model: model_name,
@@ -168,6 +170,8 @@ impl AgentRegistry {
             max_steps: config.max_steps,
             limits: config.limits.clone(),
             approval: config.approval.clone(),
+            options: overrides.options.over(&config.options),
+            context: config.context,
         })
     }
 
@@ -194,22 +198,33 @@ impl AgentRegistry {
     }
 }
 
-/// Settings of one run, from its submission.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Settings of one run, from its submission: a model, a direct call, and options of the model.
+#[derive(Default)]
 pub(crate) struct Overrides {
     /// The model to use in place of the agent's.
     pub model: Option<String>,
     /// A call to make in place of asking a model.
     pub call: Option<DirectCall>,
+    /// How the model answers, over the agent's options.
+    pub options: ModelOptions,
 }
 
 impl Overrides {
     pub fn read(value: &Value) -> Result<Self, ResolveError> {
-        if value.is_null() {
-            return Ok(Self::default());
-        }
-        Self::deserialize(value)
-            .map_err(|error| ResolveError::InvalidOverrides { reason: error.to_string() })
+        let invalid = |reason: String| ResolveError::InvalidOverrides { reason };
+        let mut rest = match value {
+            Value::Null => return Ok(Self::default()),
+            Value::Object(fields) => fields.clone(),
+            _ => return Err(invalid("they must be an object".to_owned())),
+        };
+        let model = rest.remove("model").unwrap_or_default();
+        let call = rest.remove("call").unwrap_or_default();
+        let model =
+            Option::deserialize(model).map_err(|error| invalid(format!("model: {error}")))?;
+        let call = Option::deserialize(call).map_err(|error| invalid(format!("call: {error}")))?;
+        let options = ModelOptions::deserialize(Value::Object(rest))
+            .map_err(|error| invalid(error.to_string()))?;
+        options.check().map_err(|error| invalid(error.to_string()))?;
+        Ok(Self { model, call, options })
     }
 }

@@ -47,6 +47,11 @@ impl Reply {
         self.finished.as_ref().map(usage).unwrap_or_default()
     }
 
+    /// Which model answered, if it is not the one that was asked.
+    pub fn model(&self) -> Option<&str> {
+        self.finished.as_ref()?.model.as_deref()
+    }
+
     /// Takes a piece in; answers the event that shows it.
     pub fn take(&mut self, event: ModelEvent) -> Result<Option<EventBody>, ModelError> {
         let shown = match event {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::ModelOptions;
 use crate::policy::Rule;
+use crate::window::Policy;
 
 /// An agent: `[agents.NAME]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,12 @@ pub struct AgentConfig {
     /// What else bounds a run.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
+    /// How its model answers, over the model's own options.
+    #[serde(default, skip_serializing_if = "ModelOptions::is_empty")]
+    pub options: ModelOptions,
+    /// What becomes of a conversation that outgrows the model's window: `drop` or `summarise`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub context: Policy,
     /// How it waits for people.
     #[serde(default, skip_serializing_if = "is_default")]
     pub approval: Approval,
@@ -45,6 +53,8 @@ impl AgentConfig {
             rules: Vec::new(),
             max_steps: DEFAULT_MAX_STEPS,
             limits: Limits::default(),
+            options: ModelOptions::default(),
+            context: Policy::default(),
             approval: Approval::default(),
         }
     }

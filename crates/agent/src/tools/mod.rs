@@ -2,6 +2,8 @@
 
 mod clock;
 mod demo_action;
+mod send_message;
 
 pub use clock::ClockTool;
 pub use demo_action::DemoAction;
+pub use send_message::SendMessage;

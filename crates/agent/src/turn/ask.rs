@@ -10,11 +10,14 @@ use tokio::time::Instant;
 use super::Turn;
 use super::end::Ended;
 use crate::executor::Settings;
-use crate::model::{ModelError, ModelRequest, ToolSpec};
+use crate::model::{ModelError, ModelRequest};
 use crate::reply::Reply;
 
 /// A provider's short limits are waited out in place this often, for one answer.
 const IN_PLACE_TRIES_MAX: u32 = 3;
+
+/// How often a conversation that the model finds too long is shortened, for one answer.
+const SHORTENING_TRIES_MAX: u32 = 4;
 
 /// Why an answer was not heard to its end.
 enum Unheard {
@@ -36,8 +39,12 @@ impl Turn {
         let mut tries = 0;
         loop {
             let mut reply = Reply::new(self.prompt.call_ids());
-            match self.hear(&mut reply).await {
-                Ok(()) => return Ok(reply),
+            let request = self.request().await;
+            match self.hear(request.clone(), &mut reply).await {
+                Ok(()) => {
+                    self.learn(&request, reply.usage());
+                    return Ok(reply);
+                }
                 Err(Unheard::Context(error)) => return Err(error.into()),
                 Err(Unheard::Cancelled(CancelReason::Requested)) => {
                     return Err(self.cancelled(&reply).into());
@@ -46,6 +53,14 @@ impl Turn {
                 Err(Unheard::OutOfTime) => {
                     let last = self.partly(&reply);
                     return Err(self.out_of_time(last).into());
+                }
+                Err(Unheard::Failed(error))
+                    if error.is_context_too_long()
+                        && reply.is_empty()
+                        && tries < SHORTENING_TRIES_MAX
+                        && self.show_less(&request) =>
+                {
+                    tries += 1;
                 }
                 Err(Unheard::Failed(error)) => {
                     let delay = retry_in_place(&error, &reply, &self.settings);
@@ -60,16 +75,9 @@ impl Turn {
     }
 
     /// Hears one answer to its end and shows it while it comes.
-    async fn hear(&self, reply: &mut Reply) -> Result<(), Unheard> {
+    async fn hear(&self, request: ModelRequest, reply: &mut Reply) -> Result<(), Unheard> {
         let asked = Instant::now();
         let model = &self.agent.model;
-        let request = ModelRequest {
-            system: self.agent.definition.system.clone(),
-            messages: self.prompt.for_model(),
-            tools: self.tools_to_show(),
-            attempt: self.run.attempt,
-            ..ModelRequest::default()
-        };
         let mut cancelled = self.context.cancelled();
         let time_is_up = self.time_is_up();
         tokio::pin!(time_is_up);
@@ -94,19 +102,11 @@ impl Turn {
             }
         }
         let event = EventBody::InferenceFinished {
-            model: model.name().to_owned(),
+            model: reply.model().unwrap_or(model.name()).to_owned(),
             usage: reply.usage(),
             duration_ms: u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         self.context.emit(event).await.map_err(Unheard::Context)
-    }
-
-    /// All that the model may call: tools, what the loop itself can do, and what the client can.
-    fn tools_to_show(&self) -> Vec<ToolSpec> {
-        let mut tools = self.agent.tools.specs();
-        tools.extend(self.agent.abilities.specs());
-        tools.extend(self.frontend.iter().cloned());
-        tools
     }
 
     /// Waits a short limit out.

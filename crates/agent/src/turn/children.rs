@@ -3,18 +3,16 @@
 //! A child's ids are made of its parent's and the call's, so that an attempt after a crash finds the
 //! child that an earlier one has started, and starts none beside it.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use postroom_core::command::{Mode, Step, Submit};
 use postroom_core::id::{AgentId, RunId, ThreadId, ToolCallId};
-use postroom_core::message::{Metadata, NewMessage, ToolCall};
+use postroom_core::message::{NewMessage, ToolCall};
 use postroom_core::ports::ContextError;
 use postroom_core::report::{ReportAs, ReportTo};
 use postroom_core::run::{Origin, Run, RunSpec, RunStatus, Termination};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::Turn;
 use super::end::Ended;
@@ -22,10 +20,8 @@ use super::stand::{Block, Stand};
 use crate::abilities::{Ability, DELEGATE};
 use crate::direct::DirectCall;
 use crate::invoke::Output;
+use crate::sender::{derived, sender};
 use crate::tool::read_arguments;
-
-/// Names the children of runs.
-const CHILDREN: Uuid = Uuid::from_u128(0x1c9f_3d0a_52e8_4b67_8a11_7d3e_90bb_46c5);
 
 /// Metadata key of a run that another run has asked for: how many are above it.
 const DEPTH: &str = "depth";
@@ -141,7 +137,7 @@ impl Turn {
         }
         spec.metadata.insert(DEPTH.to_owned(), depth.into());
         let child = Child {
-            thread_id: child_uuid("thread", &self.run.id, &call.id).into(),
+            thread_id: derived("thread", &self.run.id, &call.id).into(),
             run_id: child_run_id(&self.run.id, &call.id),
             agent_id,
             text,
@@ -159,8 +155,8 @@ impl Turn {
 
     fn submission(&self, call: &ToolCall, child: &Child) -> Submit {
         let message = NewMessage {
-            id: Some(child_uuid("message", &self.run.id, &call.id).into()),
-            metadata: sender(&self.run),
+            id: Some(derived("message", &self.run.id, &call.id).into()),
+            metadata: sender(&self.run.agent_id, &self.run.thread_id, &self.run.id),
             ..NewMessage::user(&child.text)
         };
         Submit {
@@ -175,22 +171,8 @@ impl Turn {
     }
 }
 
-/// Who sends a message from a run to another thread.
-pub(crate) fn sender(run: &Run) -> Metadata {
-    let mut metadata = Metadata::new();
-    metadata.insert("sender_agent".to_owned(), json!(run.agent_id));
-    metadata.insert("sender_thread".to_owned(), json!(run.thread_id));
-    metadata.insert("sender_run".to_owned(), json!(run.id));
-    metadata
-}
-
 fn child_run_id(run_id: &RunId, call_id: &ToolCallId) -> RunId {
-    child_uuid("run", run_id, call_id).into()
-}
-
-/// An id that every attempt of the run makes again.
-pub(super) fn child_uuid(noun: &str, run_id: &RunId, what: impl Display) -> Uuid {
-    Uuid::new_v5(&CHILDREN, format!("{noun} of {run_id} {what}").as_bytes())
+    derived("run", run_id, call_id).into()
 }
 
 /// What the end of a child is to the call that asked for it; `None` while it has not ended.

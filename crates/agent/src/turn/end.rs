@@ -118,7 +118,7 @@ impl Turn {
     pub(super) fn partly(&mut self, reply: &Reply) -> Step {
         let mut last = self.step();
         last.messages.extend(reply.partial(self.steps + 1));
-        last.usage = reply.usage();
+        last.usage = self.usage_of(reply);
         last
     }
 

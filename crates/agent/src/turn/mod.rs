@@ -5,6 +5,7 @@ mod ask;
 mod calls;
 mod children;
 mod end;
+mod show;
 mod stand;
 mod wait;
 
@@ -16,7 +17,7 @@ use postroom_core::command::{Activation, Committed, RunResult, Step, Take};
 use postroom_core::event::EventBody;
 use postroom_core::id::ToolCallId;
 use postroom_core::ports::{CancelReason, ContextError, RunContext, RunOutcome};
-use postroom_core::run::{Reason, Run, Termination};
+use postroom_core::run::{Reason, Run, Termination, Usage};
 use postroom_core::ticket::{Decision, Ticket};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ use crate::model::ToolSpec;
 use crate::pin::Pin;
 use crate::prompt::{Prompt, Tail};
 use crate::reply::{self, Reply};
+use crate::sender::derived;
+use crate::window::Scale;
 
 pub(crate) use end::Ended;
 
@@ -55,6 +58,12 @@ pub(crate) struct Turn {
     /// The tickets that the run has raised.
     raised: HashSet<ToolCallId>,
     decisions: HashMap<ToolCallId, Decision>,
+    /// The model's window, where it has shown to be smaller than it is said to be.
+    window: Option<u64>,
+    /// How the model's own count of tokens compares with our estimates.
+    scale: Scale,
+    /// What was used and is not written yet, besides the answers themselves.
+    aside: Usage,
     /// When the execution began, less the time that the run has worked before.
     work_began: Instant,
     /// When the run has worked as long as it may.
@@ -74,7 +83,7 @@ impl Turn {
         let run = Arc::unwrap_or_clone(activation.run);
         let pinned = Pin::of(&run);
         let pin_is_new = pinned.is_none();
-        let pin = pinned.unwrap_or_else(|| Pin::new(&agent));
+        let pin = pinned.unwrap_or_else(|| Pin::new(&agent, &run));
         let decision =
             |ticket: &Ticket| Some((ticket.tool_call_id.clone(), ticket.decision()?.clone()));
         let began = Instant::now();
@@ -89,6 +98,9 @@ impl Turn {
             begun_before: pin.started.clone(),
             raised: run.tickets.iter().map(|ticket| ticket.tool_call_id.clone()).collect(),
             decisions: run.tickets.iter().filter_map(decision).collect(),
+            window: None,
+            scale: Scale::default(),
+            aside: Usage::default(),
             work_began: began.checked_sub(worked).unwrap_or(began),
             work_ends: limit.map(|limit| began + limit.saturating_sub(worked)),
             pin,
@@ -151,7 +163,7 @@ impl Turn {
 
     /// Calls the one tool that the run is about, and ends with its result.
     async fn call_directly(&mut self, direct: &DirectCall) -> Result<RunOutcome, Ended> {
-        let call = direct.call(children::child_uuid("call", &self.run.id, "direct").into());
+        let call = direct.call(derived("call", &self.run.id, "direct").into());
         match self.prompt.tail(&self.run) {
             Tail::Calls(calls) => self.answer_calls(calls).await?,
             Tail::Model if self.prompt.result_of(&call.id).is_none() => {
@@ -230,8 +242,15 @@ impl Turn {
         }
         let mut step = self.step();
         step.messages.push(reply.message(self.steps + 1));
-        step.usage = reply.usage();
+        step.usage = self.usage_of(reply);
         step
+    }
+
+    /// What the answer cost, and what was used besides since the last one.
+    fn usage_of(&mut self, reply: &Reply) -> Usage {
+        let mut usage = reply.usage();
+        usage += std::mem::take(&mut self.aside);
+        usage
     }
 
     /// Resolves when the run has worked as long as it may.

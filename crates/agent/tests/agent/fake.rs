@@ -130,16 +130,16 @@ impl Fake {
     /// Decides a ticket, as a person would.
     pub fn decide(&self, call: &str, action: DecisionAction, result: Value, reason: Option<&str>) {
         let tool_call_id = ToolCallId::parse(call).unwrap();
+        let reason = reason.map(str::to_owned);
+        self.decide_with(Decision { result, reason, ..Decision::new(tool_call_id, action) });
+    }
+
+    /// Decides a ticket with all that a decision can say.
+    pub fn decide_with(&self, decision: Decision) {
+        let tool_call_id = decision.tool_call_id.clone();
         let mut run = self.run.lock();
         let ticket = run.tickets.iter_mut().find(|ticket| ticket.tool_call_id == tool_call_id);
-        ticket.expect("the ticket is there").state = TicketState::Decided {
-            decision: Decision {
-                result,
-                reason: reason.map(str::to_owned),
-                ..Decision::new(tool_call_id, action)
-            },
-            live: true,
-        };
+        ticket.expect("the ticket is there").state = TicketState::Decided { decision, live: true };
         drop(run);
         self.decided.send_modify(|count| *count += 1);
     }
