@@ -15,6 +15,7 @@ pub mod config;
 pub mod demo;
 mod executor;
 pub mod invoke;
+pub mod mcp;
 pub mod model;
 mod models;
 mod pin;
@@ -27,7 +28,7 @@ pub mod tools;
 mod turn;
 
 pub use builder::Builder;
-pub use config::{AgentConfig, ConfigError, ModelConfig};
+pub use config::{AgentConfig, ConfigError, McpConfig, ModelConfig};
 pub use executor::{AgentExecutor, Settings, Wait};
 pub use registry::{AgentInfo, AgentRegistry, Env, ResolveError};
 pub use schemars;

@@ -30,6 +30,8 @@ pub enum ConfigError {
     BaseUrl { model: String, reason: String },
     #[error("models.{model}.api_key_env: name an environment variable, not the key itself")]
     KeyVariable { model: String },
+    #[error("mcp.{server}: {reason}")]
+    Mcp { server: String, reason: String },
     #[error("models.demo: the name is taken by the built-in demo model")]
     DemoTaken,
 }

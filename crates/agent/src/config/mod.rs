@@ -2,11 +2,14 @@
 
 mod agent;
 mod error;
+mod mcp;
 mod model;
 
 pub use agent::{AgentConfig, DEFAULT_MAX_STEPS};
 pub use error::ConfigError;
 pub(crate) use error::listed;
+pub(crate) use mcp::Endpoint;
+pub use mcp::{EnvValues, McpConfig};
 pub use model::{DEMO_PROVIDER, ModelConfig};
 
 /// Whether `name` is `pattern`, or begins with it where it ends in `*`.

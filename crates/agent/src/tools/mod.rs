@@ -2,6 +2,8 @@
 
 mod clock;
 mod demo_action;
+mod http_fetch;
 
 pub use clock::ClockTool;
 pub use demo_action::DemoAction;
+pub use http_fetch::{AllowedPrivate, HttpFetch, HttpFetchConfig, Method};

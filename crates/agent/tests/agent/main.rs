@@ -3,6 +3,9 @@
 mod approvals;
 mod demo;
 mod fake;
+mod http_fetch;
+mod invoke;
+mod mcp;
 mod providers;
 mod registry;
 mod scripted;
