@@ -6,6 +6,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use postroom_agent::invoke::Output;
+use postroom_agent::tool::Tool;
 use postroom_agent::tools::{HttpFetch, HttpFetchConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -296,7 +297,6 @@ async fn what_changes_something_carries_its_call_and_fence() {
     let arguments = json!({"url": server.url("/"), "body": "x"});
     assert!(error(&fetch(posts.clone(), arguments).await).contains("body: the method has none"));
 
-    use postroom_agent::tool::Tool;
     assert!(!HttpFetch::new(config(&posts)).unwrap().repeatable());
     assert!(HttpFetch::new(config(&json!({}))).unwrap().repeatable());
 }

@@ -152,12 +152,9 @@ struct Nothing {}
 
 #[tokio::test]
 async fn a_panic_stays_in_the_call() {
-    let secret = "internal detail";
-    let tool = tool_fn("bad", "Panics.", move |_: Nothing, _| async move {
-        if secret.is_empty() {
-            return Ok(());
-        }
-        panic!("{secret}")
+    let tool = tool_fn("bad", "Panics.", |_: Nothing, context: ToolContext| async move {
+        assert_eq!(context.fence, 0, "internal detail");
+        Ok(())
     });
     let output = called(tool, json!({})).await;
     assert_eq!(error(&output), "the tool crashed: an error in its program");

@@ -201,6 +201,7 @@ async fn cancellation_is_passed_on() {
 async fn a_server_that_dies_is_started_again() {
     let servers = as_a_process(&json!({}));
     let (crash, echo) = (servers.tool("crash").await, servers.tool("echo").await);
+    assert!(echo.repeatable() && !crash.repeatable());
     let fake = Fake::new(&["go"]);
     let output = call(&fake, &crash, json!({})).await;
     assert!(error(&output).contains("was lost during the call"), "{output:?}");

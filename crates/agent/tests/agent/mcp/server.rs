@@ -44,7 +44,6 @@ impl TestServer {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the process is the server's own")]
 #[test]
 fn as_a_process() {
     let Some(ledger) = std::env::var_os(LEDGER) else { return };
@@ -60,7 +59,7 @@ fn as_a_process() {
     std::process::exit(0);
 }
 
-fn tool(name: &str, annotations: Value) -> Tool {
+fn tool(name: &str, annotations: &Value) -> Tool {
     let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
     serde_json::from_value(json!({
         "name": name,
@@ -85,13 +84,14 @@ impl ServerHandler for TestServer {
     ) -> Result<ListToolsResult, ErrorData> {
         self.note("listed");
         let names = [
-            "echo", "meta", "progress", "slow", "crash", "fail", "grow", "noise", "blocks", "env",
-            "header", "refuse",
+            "echo", "meta", "progress", "slow", "fail", "grow", "noise", "blocks", "env", "header",
+            "refuse",
         ];
-        let mut tools: Vec<Tool> = names.iter().map(|name| tool(name, json!({}))).collect();
-        tools.push(tool("crash_once", json!({"idempotentHint": true})));
+        let mut tools: Vec<Tool> = names.iter().map(|name| tool(name, &json!({}))).collect();
+        tools.push(tool("crash", &json!({"idempotentHint": false})));
+        tools.push(tool("crash_once", &json!({"idempotentHint": true})));
         if self.grown.load(Ordering::SeqCst) {
-            tools.push(tool("grown", json!({"readOnlyHint": true})));
+            tools.push(tool("grown", &json!({"readOnlyHint": true})));
         }
         Ok(ListToolsResult::with_all_items(tools))
     }
