@@ -18,6 +18,7 @@ mod direct;
 mod executor;
 mod frontend;
 pub mod invoke;
+pub mod mcp;
 pub mod model;
 mod models;
 mod output;
@@ -35,7 +36,7 @@ mod turn;
 pub mod window;
 
 pub use builder::Builder;
-pub use config::{AgentConfig, Approval, ConfigError, Limits, ModelConfig, OnTimeout};
+pub use config::{AgentConfig, Approval, ConfigError, Limits, McpConfig, ModelConfig, OnTimeout};
 pub use executor::{AgentExecutor, Settings};
 pub use registry::{AgentInfo, AgentRegistry, Env, ResolveError};
 pub use schemars;

@@ -40,6 +40,8 @@ pub enum ConfigError {
     SmallWindow { model: String },
     #[error("models.{model}.pool: {reason}")]
     Pool { model: String, reason: String },
+    #[error("mcp.{server}: {reason}")]
+    Mcp { server: String, reason: String },
     #[error("models.demo: the name is taken by the built-in demo model")]
     DemoTaken,
 }

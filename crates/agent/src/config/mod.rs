@@ -2,11 +2,14 @@
 
 mod agent;
 mod error;
+mod mcp;
 mod model;
 
 pub use agent::{AgentConfig, Approval, DEFAULT_MAX_STEPS, Limits, OnTimeout};
 pub use error::ConfigError;
 pub(crate) use error::listed;
+pub(crate) use mcp::Endpoint;
+pub use mcp::{EnvValues, McpConfig};
 pub(crate) use model::POOL_PROVIDER;
 pub use model::{DEMO_PROVIDER, ModelConfig};
 

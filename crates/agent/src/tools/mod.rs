@@ -4,6 +4,10 @@ mod clock;
 mod demo_action;
 mod send_message;
 
+mod http_fetch;
+mod send_message;
+
 pub use clock::ClockTool;
 pub use demo_action::DemoAction;
+pub use http_fetch::{AllowedPrivate, HttpFetch, HttpFetchConfig, Method};
 pub use send_message::SendMessage;
