@@ -42,9 +42,7 @@ impl Reply {
 
     /// What it cost, once that is known.
     pub fn usage(&self) -> Usage {
-        let usage =
-            |finished: &Finished| Usage { cached_tokens: finished.cached_tokens, ..finished.usage };
-        self.finished.as_ref().map(usage).unwrap_or_default()
+        self.finished.as_ref().map(|finished| finished.usage).unwrap_or_default()
     }
 
     /// Which model answered, if it is not the one that was asked.

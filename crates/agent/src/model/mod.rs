@@ -91,8 +91,6 @@ pub enum ModelEvent {
 pub struct Finished {
     /// What it cost.
     pub usage: Usage,
-    /// How many of the input tokens the provider had still read from before, at a lower price.
-    pub cached_tokens: u64,
     /// Which model answered, if it is not the one that was asked: the member of a pool.
     pub model: Option<String>,
     /// Why it ended.

@@ -167,7 +167,7 @@ impl Reader {
         let (thought, text) = (self.thought.rest(), self.text.rest());
         self.say(ModelEvent::ReasoningDelta(thought));
         self.say(ModelEvent::TextDelta(text));
-        let (usage, cached_tokens) = usage(end.captured_usage.as_ref());
+        let usage = usage(end.captured_usage.as_ref());
         let mut continuation = Continuation::of(&self.by);
         continuation.thoughts = self.thoughts(&end);
         match self.protocol {
@@ -179,7 +179,6 @@ impl Reader {
         }
         self.ready.push_back(ModelEvent::Finished(Finished {
             usage,
-            cached_tokens,
             stop,
             model: Some(self.by.clone()),
             continuation: continuation.into_value(),
@@ -240,16 +239,15 @@ impl Reader {
     }
 }
 
-fn usage(sent: Option<&SentUsage>) -> (Usage, u64) {
+fn usage(sent: Option<&SentUsage>) -> Usage {
     let tokens = |count: Option<i32>| count.and_then(|count| u64::try_from(count).ok());
-    let Some(sent) = sent else { return (Usage::default(), 0) };
+    let Some(sent) = sent else { return Usage::default() };
     let cached = sent.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
-    let usage = Usage {
+    Usage {
         input_tokens: tokens(sent.prompt_tokens).unwrap_or(0),
         output_tokens: tokens(sent.completion_tokens).unwrap_or(0),
-        ..Usage::default()
-    };
-    (usage, tokens(cached).unwrap_or(0))
+        cached_tokens: tokens(cached).unwrap_or(0),
+    }
 }
 
 fn too_much() -> ModelError {

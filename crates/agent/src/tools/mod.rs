@@ -2,8 +2,6 @@
 
 mod clock;
 mod demo_action;
-mod send_message;
-
 mod http_fetch;
 mod send_message;
 

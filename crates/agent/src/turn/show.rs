@@ -32,6 +32,10 @@ impl Turn {
             attempt: self.run.attempt,
             options: definition.options.clone(),
         };
+        // A choice that holds for every step would never let the run end.
+        if self.steps > 0 {
+            request.options.tool_choice = None;
+        }
         let fixed = estimate_request(&request);
         let policy = definition.context;
         let answer = definition.options.max_output_tokens;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use postroom_agent::invoke::{Limits, Output, invoke};
+use postroom_agent::invoke::{CallLimits, Output, invoke};
 use postroom_agent::schemars::JsonSchema;
 use postroom_agent::tool::{Tool, ToolContext, ToolEntry, ToolError, ToolLimits, tool_fn};
 use postroom_core::event::EventBody;
@@ -37,7 +37,7 @@ pub async fn call(fake: &Arc<Fake>, tool: &ToolEntry, arguments: Value) -> Outpu
     let context = context(fake);
     let id = context.call_id.clone();
     let call = ToolCall { id, name: tool.name().to_owned(), arguments };
-    invoke(tool, &call, context, &Limits::default()).await
+    invoke(tool, &call, context, &CallLimits::default()).await
 }
 
 pub fn error(output: &Output) -> &str {
@@ -184,7 +184,7 @@ async fn a_tool_has_its_time() {
 
     let started = Instant::now();
     called(hangs(), json!({})).await;
-    let default = Limits::default();
+    let default = CallLimits::default();
     assert_eq!(started.elapsed(), default.time + default.cancel_grace);
 }
 
@@ -224,7 +224,7 @@ async fn a_tool_is_asked_to_stop_before_it_is_dropped() {
     let started = Instant::now();
     let output = called_with(&fake, deaf, json!({})).await;
     assert!(error(&output).contains("cancelled"));
-    assert_eq!(started.elapsed(), Limits::default().cancel_grace);
+    assert_eq!(started.elapsed(), CallLimits::default().cancel_grace);
 }
 
 #[tokio::test]

@@ -120,8 +120,7 @@ async fn responses_stream_think_call_and_get_their_thoughts_back() {
     assert_eq!(heard.calls[0].name, "mcp:files/read");
     assert_eq!(heard.calls[0].arguments, json!({"path": "/a"}));
     let finished = heard.end.clone().unwrap().unwrap();
-    assert_eq!(finished.usage, Usage { input_tokens: 15, output_tokens: 6 });
-    assert_eq!(finished.cached_tokens, 9);
+    assert_eq!(finished.usage, Usage { input_tokens: 15, output_tokens: 6, cached_tokens: 9 });
     assert_eq!(finished.model.as_deref(), Some("openai_resp/test-model"));
 
     let next = thinking(continued(&heard, finished.continuation));
@@ -187,7 +186,7 @@ async fn anthropic_gets_its_signed_thoughts_back() {
     let (heard, _) = ask("anthropic", Answer::Streams(SSE, body.concat()), request).await;
     assert_eq!(heard.thought, "I should look.");
     let finished = heard.end.clone().unwrap().unwrap();
-    assert_eq!((finished.usage.input_tokens, finished.cached_tokens), (15, 10));
+    assert_eq!((finished.usage.input_tokens, finished.usage.cached_tokens), (15, 10));
 
     let next = continued(&heard, finished.continuation);
     let (_, asked) = ask("anthropic", Answer::Fails(500, "", String::new()), next).await;
@@ -205,7 +204,7 @@ async fn cached_tokens_are_counted() {
     usage["usage"]["prompt_tokens_details"] = json!({"cached_tokens": 12});
     let body = openai(&[openai_chunk(&json!({"content": "Hi."}), Some("stop")), usage]);
     let (heard, _) = ask("openai", Answer::Streams(SSE, body), question()).await;
-    assert_eq!(heard.finished().cached_tokens, 12);
+    assert_eq!(heard.finished().usage.cached_tokens, 12);
 }
 
 /// What `provider` is sent of these blocks.

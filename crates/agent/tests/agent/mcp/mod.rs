@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_agent::invoke::{Limits, Output, invoke};
+use postroom_agent::invoke::{CallLimits, Output, invoke};
 use postroom_agent::mcp::{McpError, McpServers};
 use postroom_agent::tool::ToolEntry;
 use postroom_agent::{ConfigError, McpConfig};
@@ -341,7 +341,7 @@ async fn a_server_is_reached_over_http() {
         noted("slow").await;
         fake.cancel(CancelReason::Requested);
     };
-    let limits = Limits::default();
+    let limits = CallLimits::default();
     let (output, ()) = tokio::join!(invoke(&slow, &call, context, &limits), cancels);
     assert!(error(&output).contains("cancelled"));
     tokio::time::timeout(Duration::from_secs(30), noted("cancelled")).await.unwrap();
