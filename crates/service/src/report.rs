@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use postroom_core::command::{CancelTarget, Cancelled, Command, Mode, Reply, Submit};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::id::{RunId, TaskId, ThreadId};
+use postroom_core::id::{DispatchId, RunId, TaskId, ThreadId};
 use postroom_core::message::{Content, Metadata, NewMessage, Visibility};
 use postroom_core::ports::RunFilter;
 use postroom_core::report::{Report, ReportAs, ReportTo};
@@ -165,7 +165,7 @@ async fn submit(
 
 /// What a thread is told of a run's end. Each end has one id, so that it is told once.
 fn message(run: &Run) -> NewMessage {
-    let end = run.dispatch_id.map_or_else(Uuid::nil, |id| id.uuid());
+    let end = run.dispatch_id.map_or_else(Uuid::nil, DispatchId::uuid);
     let end = Uuid::new_v5(&MESSAGES_OF_ENDS, end.as_bytes());
     let mut message = NewMessage::user("");
     message.id = Some(run.id.with_str(|id| Uuid::new_v5(&end, id.as_bytes())).into());

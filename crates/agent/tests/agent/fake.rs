@@ -17,6 +17,7 @@ use postroom_core::message::{LogMessage, Message, NewMessage, Role};
 use postroom_core::ports::{
     Cancel, CancelReason, Clock, ContextError, Executor, RunContext, RunOutcome,
 };
+use postroom_core::report::Report;
 use postroom_core::run::{Origin, Run, RunStatus, SeqRange, Usage};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket, TicketState};
 use postroom_core::time::Timestamp;
@@ -195,8 +196,7 @@ impl Fake {
         };
         let mut run = self.run.lock();
         run.steps += step.steps;
-        run.usage.input_tokens += step.usage.input_tokens;
-        run.usage.output_tokens += step.usage.output_tokens;
+        run.usage += step.usage;
         if step.state.is_some() {
             run.state = step.state;
         }
@@ -294,6 +294,7 @@ fn new_run(agent: &str) -> Run {
         ended_tasks: Vec::new(),
         stop_requested: false,
         hidden: false,
+        report: Report::None,
         state: None,
         output: None,
         error: None,
