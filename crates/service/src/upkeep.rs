@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::Node;
 use crate::observe::{Operation, Outcome};
-use crate::{orphans, recovery};
+use crate::{orphans, recovery, report};
 
 /// How many dispatches, or events, are deleted in one go.
 const PURGE_PAGE: usize = 1_000;
@@ -35,6 +35,7 @@ pub(crate) async fn sweep(node: Arc<Node>, stop: CancellationToken) {
 
 async fn sweep_once(node: &Arc<Node>) -> Result<(), StoreError> {
     recovery::reclaim_all(node, ReclaimScope::Expired).await?;
+    report::look_after_waits(node).await?;
     if !node.is_alone {
         let woken = orphans::wake(node).await?;
         if woken > 0 {
