@@ -52,8 +52,8 @@ macro_rules! suite {
             ops: a_life_by_names, refusals_by_names, the_other_ends_by_names;
             ordering: a_clock_that_goes_back, a_refusal_in_a_batch, a_retry_keeps_its_place,
                 by_priority_then_arrival, within_a_batch;
-            pending: a_barrier_is_not_overtaken, becomes_the_next_dispatch, edit_and_retract,
-                granularity, is_delivered_once, is_taken_in_once, reorder, stays_for_the_retry,
+            pending: a_barrier_is_not_overtaken, becomes_the_next_dispatch,
+                beside_others_of_the_same_batch, edit_and_retract, granularity, is_delivered_once, is_taken_in_once, reorder, stays_for_the_retry,
                 the_log_keeps_the_order, waits_for_its_boundary, what_is_refused;
             prompt: others_first_then_its_own, without_what_was_rolled_back;
             purge: one_state, only_what_is_old, page_by_page;
@@ -68,6 +68,7 @@ macro_rules! suite {
                 is_owed_by_who_has_children, is_owed_however_the_run_ends,
                 is_owed_until_it_is_made, keep_their_thread, of_a_run_that_starts_over;
             requeue: makes_a_new_dispatch, once, only_dead_letters, waits_its_turn;
+            retention: days_go_whole, keeps_what_is_newer, of_many_threads;
             settle: a_failed_run_is_a_consumed_delivery, ack, claims_the_next,
                 dead_letter_at_once, is_fenced, nack_tries_again, nack_until_the_budget_is_spent,
                 wait, wait_for_a_time, writes_the_last_step;

@@ -64,6 +64,8 @@ pub enum Refusal {
         "run {run_id} has its end to report: cancel it if it waits, and try again once it is reported"
     )]
     ReportOwed { run_id: RunId },
+    #[error("the events up to {purged} were purged: begin after them")]
+    EventsPurged { purged: u64 },
     #[error("{reason}")]
     Invalid { reason: &'static str },
 }
@@ -97,6 +99,7 @@ impl Refusal {
             Self::QueueFull { .. } => "queue_full",
             Self::PendingFull { .. } => "pending_full",
             Self::ReportOwed { .. } => "report_owed",
+            Self::EventsPurged { .. } => "events_purged",
             Self::Invalid { .. } => "invalid",
         }
     }

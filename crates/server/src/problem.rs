@@ -139,6 +139,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::AlreadyConsumed { .. }
         | Refusal::BarrierOvertaken { .. }
         | Refusal::ReportOwed { .. } => StatusCode::CONFLICT,
+        Refusal::EventsPurged { .. } => StatusCode::GONE,
         Refusal::QueueFull { .. } | Refusal::PendingFull { .. } => StatusCode::TOO_MANY_REQUESTS,
     }
 }

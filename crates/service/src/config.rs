@@ -109,6 +109,9 @@ mailbox! {
         gc_interval_ms, gc_interval = 60_000;
         /// How old they are then.
         gc_ttl_ms, gc_ttl = 86_400_000;
+        /// How old events are when they are deleted; 0: they are kept. A store may keep those of a
+        /// day until the whole day is as old.
+        event_retention_ms, event_retention = 0;
         /// The delay before the second attempt; it doubles with each further one.
         default_retry_delay_ms, default_retry_delay = 250;
         /// The longest delay before another attempt.
@@ -160,7 +163,8 @@ pub struct InvalidConfig {
 }
 
 /// Where zero has a meaning: at once, or not at all.
-const MAY_BE_ZERO: [&str; 7] = [
+const MAY_BE_ZERO: [&str; 8] = [
+    "event_retention_ms",
     "lease_margin_ms",
     "gc_ttl_ms",
     "default_retry_delay_ms",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use postroom_core::error::StoreError;
+use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::SharedEvent;
 use postroom_core::id::ThreadId;
 use postroom_core::ports::MailboxStore;
@@ -37,6 +37,7 @@ pub(crate) fn thread_events(
         last: after,
         page: VecDeque::new(),
         behind: true,
+        is_first: true,
         poll,
     };
     let events = stream::unfold(Some(follower), |follower| async {
@@ -62,6 +63,42 @@ pub(crate) fn all_events(hub: &Hub) -> EventStream {
     events.boxed()
 }
 
+/// A thread's events after `after`, in order and without a gap.
+///
+/// # Errors
+/// [`Refusal::EventsPurged`] where the next one is not kept any more.
+pub(crate) async fn read_from(
+    store: &dyn MailboxStore,
+    thread_id: &ThreadId,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<SharedEvent>, StoreError> {
+    // Before the events: those that come meanwhile are no gap.
+    let thread = store.thread(thread_id).await?;
+    let last = thread.map_or(0, |thread| thread.event_seq);
+    let events = read_on(store, thread_id, after, limit).await?;
+    if events.is_empty() && limit > 0 && last > after {
+        return Err(Refusal::EventsPurged { purged: last }.into());
+    }
+    Ok(events)
+}
+
+/// The same for who has read up to `after` already: nothing is asked of the thread.
+async fn read_on(
+    store: &dyn MailboxStore,
+    thread_id: &ThreadId,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<SharedEvent>, StoreError> {
+    let events = store.events(thread_id, after, limit).await?;
+    match events.first() {
+        Some(event) if event.seq > after.saturating_add(1) => {
+            Err(Refusal::EventsPurged { purged: event.seq - 1 }.into())
+        }
+        _ => Ok(events),
+    }
+}
+
 struct Follower {
     listening: Listening,
     store: Arc<dyn MailboxStore>,
@@ -72,6 +109,8 @@ struct Follower {
     page: VecDeque<SharedEvent>,
     /// The store may hold more than was read.
     behind: bool,
+    /// Nothing was read yet.
+    is_first: bool,
     poll: Duration,
 }
 
@@ -83,7 +122,11 @@ impl Follower {
                 return Ok(event);
             }
             if self.behind {
-                let page = self.store.events(&self.thread_id, self.last, PAGE).await?;
+                let page = if std::mem::take(&mut self.is_first) {
+                    read_from(&*self.store, &self.thread_id, self.last, PAGE).await?
+                } else {
+                    read_on(&*self.store, &self.thread_id, self.last, PAGE).await?
+                };
                 self.behind = page.len() == PAGE;
                 self.page = page.into();
                 continue;

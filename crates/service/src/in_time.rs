@@ -15,8 +15,8 @@ use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
-    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, ReclaimScope,
-    Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, PurgedEvents,
+    ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -77,6 +77,7 @@ in_time! {
     write claim_ready(request: ClaimRequest, limit: usize) -> ClaimedReady;
     write reclaim(scope: ReclaimScope, retry_in: Duration, limit: usize) -> Reclaimed;
     write purge_terminal(state: Option<DispatchState>, older_than: Timestamp, limit: usize) -> u64;
+    write purge_events(older_than: Timestamp, cursor: Option<&str>, limit: usize) -> PurgedEvents;
     write heartbeat(beat: Heartbeat) -> ();
     write forget_node(id: &NodeId) -> ();
     write forget_nodes(unseen_since: Timestamp) -> u64;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use postroom_core::command::{CancelTarget, Cancelled, Command, Mode, Reply, Submit};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::id::{RunId, TaskId, ThreadId};
+use postroom_core::id::{DispatchId, RunId, TaskId, ThreadId};
 use postroom_core::message::{Content, Metadata, NewMessage, Visibility};
 use postroom_core::ports::RunFilter;
 use postroom_core::report::{Report, ReportAs, ReportTo};
-use postroom_core::run::{Origin, Run, Termination};
+use postroom_core::run::{Origin, Run, RunStatus, Termination};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -115,15 +115,7 @@ async fn make(node: &Arc<Node>, run: &Run) -> Result<(), StoreError> {
 async fn tell(node: &Arc<Node>, run: &Run, to: &ReportTo) -> Result<(), StoreError> {
     let thread_id = &to.thread_id;
     match &to.as_ {
-        ReportAs::Task { run_id } => {
-            let task_id = Some(TaskId::of_run(&run.id));
-            let finish = Command::FinishTask { run_id: run_id.clone(), task_id };
-            let finished = unless_gone(node.apply(thread_id.clone(), finish).await)?;
-            if let Some(Reply::TaskFinished(Some(_))) = finished {
-                node.work_is_there(std::slice::from_ref(thread_id)).await;
-            }
-            Ok(())
-        }
+        ReportAs::Task { run_id } => finish(node, thread_id, run_id, TaskId::of_run(&run.id)).await,
         // A thread that was deleted is not made anew.
         ReportAs::Message if node.store.thread(thread_id).await?.is_none() => Ok(()),
         ReportAs::Message => submit(node, thread_id, message(run)).await,
@@ -165,7 +157,7 @@ async fn submit(
 
 /// What a thread is told of a run's end. Each end has one id, so that it is told once.
 fn message(run: &Run) -> NewMessage {
-    let end = run.dispatch_id.map_or_else(Uuid::nil, |id| id.uuid());
+    let end = run.dispatch_id.map_or_else(Uuid::nil, DispatchId::uuid);
     let end = Uuid::new_v5(&MESSAGES_OF_ENDS, end.as_bytes());
     let mut message = NewMessage::user("");
     message.id = Some(run.id.with_str(|id| Uuid::new_v5(&end, id.as_bytes())).into());
@@ -191,6 +183,63 @@ fn words(run: &Run) -> String {
             format!("It did not come to an answer ({}): {why}.", termination.as_str())
         }
     }
+}
+
+/// Looks after all runs that wait for others, page by page: see [`look_after_wait`].
+pub(crate) async fn look_after_waits(node: &Node) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let runs = node.store.runs_waiting_for_tasks(after.as_ref(), PAGE).await?;
+        let Some(last) = runs.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        for run in &runs {
+            look_after_wait(node, run).await?;
+        }
+    }
+}
+
+/// Lets a run go on that waits for runs whose ends were reported before it did: an end is told once,
+/// and an attempt that starts over may wait for it a second time.
+async fn look_after_wait(node: &Node, run: &Run) -> Result<(), StoreError> {
+    let RunStatus::Waiting { tasks, .. } = &run.status else { return Ok(()) };
+    for task in tasks {
+        let Some(child) = task.run() else { continue };
+        let child = node.store.run(&child).await?;
+        // What is owed is on its way.
+        if child.is_some_and(|child| !child.is_done() || child.report == Report::Owed) {
+            continue;
+        }
+        finish(node, &run.thread_id, &run.id, task.clone()).await?;
+    }
+    Ok(())
+}
+
+/// Looks after a run that began to wait here.
+pub(crate) fn look_after_soon(node: &Arc<Node>, run: &Arc<Run>) {
+    let RunStatus::Waiting { tasks, .. } = &run.status else { return };
+    if !tasks.iter().any(|task| task.run().is_some()) {
+        return;
+    }
+    let (this, run) = (node.clone(), run.clone());
+    node.spawn(async move {
+        if let Err(error) = look_after_wait(&this, &run).await {
+            tracing::warn!(run = %run.id, %error, "its children were not looked up: the sweep does it");
+        }
+    });
+}
+
+async fn finish(
+    node: &Node,
+    thread_id: &ThreadId,
+    run_id: &RunId,
+    task_id: TaskId,
+) -> Result<(), StoreError> {
+    let finish = Command::FinishTask { run_id: run_id.clone(), task_id: Some(task_id) };
+    let finished = unless_gone(node.apply(thread_id.clone(), finish).await)?;
+    if let Some(Reply::TaskFinished(Some(_))) = finished {
+        node.work_is_there(std::slice::from_ref(thread_id)).await;
+    }
+    Ok(())
 }
 
 /// Whether nobody waits for the run's end any more: it was started just when its parent ended, and

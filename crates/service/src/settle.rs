@@ -143,6 +143,7 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
     };
     node.observer.settled(&settled, execution.claimed_at.elapsed());
     report::soon(node, &settled.run);
+    report::look_after_soon(node, &settled.run);
     let next = settled.next.take();
     if next.is_none() {
         look_later(node, &settled, was_stopped);

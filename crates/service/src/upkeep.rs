@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::Node;
 use crate::observe::{Operation, Outcome};
-use crate::{orphans, recovery};
+use crate::{orphans, recovery, report};
 
-/// How many dispatches are deleted in one go.
+/// How many dispatches, or events, are deleted in one go.
 const PURGE_PAGE: usize = 1_000;
 
 /// The part of an interval by which a turn may come sooner: nodes that were started together must
@@ -35,6 +35,7 @@ pub(crate) async fn sweep(node: Arc<Node>, stop: CancellationToken) {
 
 async fn sweep_once(node: &Arc<Node>) -> Result<(), StoreError> {
     recovery::reclaim_all(node, ReclaimScope::Expired).await?;
+    report::look_after_waits(node).await?;
     if !node.is_alone {
         let woken = orphans::wake(node).await?;
         if woken > 0 {
@@ -44,8 +45,8 @@ async fn sweep_once(node: &Arc<Node>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes terminal dispatches that are old and forgets nodes that were silent for long, from time
-/// to time, and calls the hook.
+/// Deletes terminal dispatches and events that are old and forgets nodes that were silent for long,
+/// from time to time, and calls the hook.
 pub(crate) async fn collect(node: Arc<Node>, stop: CancellationToken) {
     while next_turn(&node, &stop, node.config.mailbox.gc_interval()).await {
         if let Err(error) = forget_nodes(&node).await {
@@ -59,6 +60,9 @@ pub(crate) async fn collect(node: Arc<Node>, stop: CancellationToken) {
                 continue;
             }
         };
+        if let Err(error) = purge_events(&node, &stop).await {
+            tracing::warn!(%error, "old events were not deleted: the next collection tries again");
+        }
         let Some(hook) = &node.on_collect else { continue };
         if catch_unwind(AssertUnwindSafe(|| hook(deleted))).is_err() {
             tracing::error!("the collection hook panicked");
@@ -84,6 +88,24 @@ async fn purge(node: &Node, stop: &CancellationToken) -> Result<u64, StoreError>
         }
     }
     Ok(deleted)
+}
+
+/// Deletes events that are older than they are to be kept.
+async fn purge_events(node: &Node, stop: &CancellationToken) -> Result<(), StoreError> {
+    let retention = node.config.mailbox.event_retention();
+    if retention.is_zero() {
+        return Ok(());
+    }
+    let older_than = node.store.now().await?.before(retention);
+    let mut cursor = None;
+    while !stop.is_cancelled() {
+        let purged = node.store.purge_events(older_than, cursor.as_deref(), PURGE_PAGE).await?;
+        cursor = purged.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the next turn; `false` if there is none.

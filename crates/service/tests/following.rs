@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::*;
 use futures::StreamExt;
 use postroom_core::command::Mode;
+use postroom_core::error::Refusal;
 use postroom_core::event::EventBody;
 use postroom_core::ports::RunOutcome;
 
@@ -132,4 +133,33 @@ async fn all_threads_can_be_followed_live() {
     let expected = history(&node, "a").await.len() + history(&node, "b").await.len();
     let seen = take(&mut all, expected).await;
     assert!(seen.iter().all(|event| ["a", "b"].contains(&event.thread_id.to_string().as_str())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_events_are_deleted_and_who_is_behind_is_told() {
+    let mut house = House::alone();
+    house.config.mailbox.event_retention_ms = 3_600_000;
+    let node = house.started(echo()).await;
+    let run = send(&node, "t", Mode::Enqueue, "x").await;
+    finished(&node, &run.run_id).await;
+    let old = history(&node, "t").await.len() as u64;
+    let mut reader = node.events(&thread("t"), old);
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(history(&node, "t").await.len() as u64, old, "they are young");
+    tokio::time::sleep(Duration::from_mins(40)).await;
+    assert!(history(&node, "t").await.is_empty());
+
+    let purged = |answer: Option<&Refusal>| {
+        assert_eq!(answer, Some(&Refusal::EventsPurged { purged: old }));
+    };
+    purged(node.events_after(&thread("t"), 0, 10).await.unwrap_err().refusal());
+    assert!(node.events_after(&thread("t"), old, 10).await.unwrap().is_empty());
+    let late = node.events(&thread("t"), old - 1).next().await.unwrap();
+    purged(late.unwrap_err().refusal());
+
+    send(&node, "t", Mode::Enqueue, "y").await;
+    let next = take(&mut reader, 1).await.remove(0);
+    assert_eq!(next.seq, old + 1, "who was at the end goes on");
+    purged(node.events_after(&thread("t"), 0, 10).await.unwrap_err().refusal());
+    assert_eq!(log(&node, "t").await, ["x", "y"]);
 }

@@ -113,6 +113,26 @@ async fn a_run_goes_on_when_its_child_is_cancelled() {
     is_paid(&node).await;
 }
 
+/// Waits again and again for a child that has ended, as an attempt does that starts over.
+#[tokio::test(start_paused = true)]
+async fn a_run_does_not_wait_for_an_end_that_it_was_told_of() {
+    let executor = scripted(|activation, _| async move {
+        if activation.run.attempt > 3 || activation.run.parent_run_id.is_some() {
+            return RunOutcome::natural_end(None);
+        }
+        let mut wait = Wait::new(WaitReason::BackgroundTasks);
+        wait.tasks.push(TaskId::of_run(&run_id("child")));
+        RunOutcome::Waiting { last: Box::default(), wait }
+    });
+    let node = House::alone().started(executor).await;
+    node.submit(Some(thread("child")), child(ReportAs::Message)).await.unwrap();
+    finished(&node, &run_id("child")).await;
+    settle_down().await;
+    let run = send(&node, "t", Mode::Enqueue, "x").await;
+    settle_down().await;
+    assert_eq!(known(&node, &run.run_id.to_string()).await.attempt, 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_ends_in_the_queue_is_reported_at_once() {
     let node = House::alone().started(echo()).await;

@@ -211,7 +211,7 @@ impl Player<'_> {
     }
 
     /// Starts a task that outlives this attempt, perhaps.
-    async fn background(&self) -> postroom_core::id::TaskId {
+    async fn background(&self) -> TaskId {
         let world = self.entry.world.clone();
         world.mark("background task started");
         let takes = world.chance.millis(0..30_000);

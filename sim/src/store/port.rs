@@ -8,7 +8,9 @@ use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
 use postroom_core::id::NodeId;
 use postroom_core::node::Heartbeat;
-use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed, StoreCapabilities};
+use postroom_core::ports::{
+    Applied, ClaimedReady, PurgedEvents, ReclaimScope, Reclaimed, StoreCapabilities,
+};
 use postroom_core::time::Timestamp;
 
 use super::{Kind, StoreLine};
@@ -56,6 +58,19 @@ postroom_conformance::store_in_front! {
                 // What is to go is looked at once more.
                 check::look_at_all(world);
                 at_once(world.store.purge_terminal(state, older_than, limit))
+            };
+            self.call(Kind::Write, carry_out, Err).await
+        }
+
+        async fn purge_events(
+            &self,
+            older_than: Timestamp,
+            cursor: Option<&str>,
+            limit: usize,
+        ) -> Result<PurgedEvents, StoreError> {
+            let cursor = cursor.map(str::to_owned);
+            let carry_out = move |world: &crate::World, _: &str| {
+                at_once(world.store.purge_events(older_than, cursor.as_deref(), limit))
             };
             self.call(Kind::Write, carry_out, Err).await
         }

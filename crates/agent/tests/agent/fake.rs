@@ -19,6 +19,7 @@ use postroom_core::message::{LogMessage, Message, NewMessage, Role};
 use postroom_core::ports::{
     Cancel, CancelReason, Clock, ContextError, Executor, RunContext, RunOutcome,
 };
+use postroom_core::report::Report;
 use postroom_core::run::{Origin, Run, RunStatus, SeqRange, Usage};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket, TicketState};
 use postroom_core::time::Timestamp;
@@ -211,8 +212,7 @@ impl Fake {
             }
         }
         run.steps += step.steps;
-        run.usage.input_tokens += step.usage.input_tokens;
-        run.usage.output_tokens += step.usage.output_tokens;
+        run.usage += step.usage;
         if step.state.is_some() {
             run.state = step.state;
         }
@@ -343,6 +343,7 @@ fn new_run(agent: &str) -> Run {
         ended_tasks: Vec::new(),
         stop_requested: false,
         hidden: false,
+        report: Report::None,
         state: None,
         output: None,
         error: None,

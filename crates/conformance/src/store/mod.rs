@@ -27,6 +27,7 @@ pub mod record;
 pub mod reopen;
 pub mod reports;
 pub mod requeue;
+pub mod retention;
 pub mod settle;
 pub mod submit_modes;
 pub mod tasks;

@@ -1,7 +1,7 @@
 //! Pending messages: delivered, edited, retracted, reordered, and taken in at their boundary.
 
 use postroom_core::command::{
-    Activation, Command, Committed, Mode, Outcome, Reply, RunResult, Step, Submitted,
+    Activation, Command, Committed, Envelope, Mode, Outcome, Reply, RunResult, Step, Submitted,
     SubmittedStatus, Take,
 };
 use postroom_core::error::Refusal;
@@ -9,7 +9,7 @@ use postroom_core::id::{MessageId, RunId, ThreadId};
 use postroom_core::message::NewMessage;
 use postroom_core::pending::{Boundary, Delivery, Granularity};
 
-use crate::world::{World, commit, said, thread};
+use crate::world::{World, commit, said, settle, thread};
 
 fn id(name: &str) -> MessageId {
     MessageId::parse(name).expect("a name")
@@ -174,6 +174,23 @@ pub async fn becomes_the_next_dispatch(world: World) {
     world.snapshot(&t).await;
     let next = world.start(&t).await;
     assert_eq!(next.dispatch.id, follow_up, "it takes the place of the run it was for");
+    let texts: Vec<_> = next.input.iter().map(|row| row.message.content.text()).collect();
+    assert_eq!(texts, ["a", "b"]);
+}
+
+/// What came before in the same batch is as pending as what was there already.
+pub async fn beside_others_of_the_same_batch(world: World) {
+    let (t, active) = executing(&world, &["a"]).await;
+    let end = settle(&active.claim, Outcome::Ack(RunResult::natural_end(None)));
+    let steer = Command::Submit(Box::new(said(Mode::Steer, "b")));
+    let batch = [steer, end].map(|command| Envelope::new(t.clone(), command));
+    let mut answers = world.store.apply(batch.to_vec()).await;
+    let Ok(Reply::Settled(settled)) = answers.remove(1).map(|applied| applied.reply) else {
+        panic!("the run is settled")
+    };
+    assert!(settled.follow_up.is_some());
+    world.snapshot(&t).await;
+    let next = world.start(&t).await;
     let texts: Vec<_> = next.input.iter().map(|row| row.message.content.text()).collect();
     assert_eq!(texts, ["a", "b"]);
 }

@@ -1,5 +1,6 @@
 //! Reports: the end of a run owes what was asked for, until it is made good.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,11 +48,11 @@ pub async fn is_owed_until_it_is_made(world: World) {
     assert!(owing(&world).await.is_empty());
     let settled = world.ack(&t, &active.claim).await;
     assert_eq!(settled.run.report, Report::Owed);
-    assert_eq!(owing(&world).await, [run.id.clone()]);
+    assert_eq!(owing(&world).await, from_ref(&run.id));
     world.snapshot(&t).await;
 
     reported(&world, &t, &run, None).await;
-    assert_eq!(owing(&world).await, [run.id.clone()], "that was another end");
+    assert_eq!(owing(&world).await, from_ref(&run.id), "that was another end");
     for _ in 0..2 {
         reported(&world, &t, &run, run.dispatch_id).await;
         assert_eq!(world.run(&run.id).await.report, Report::None);
@@ -171,7 +172,7 @@ pub async fn of_a_run_that_starts_over(world: World) {
     assert_eq!(world.run(&run.id).await.report, Report::Wanted, "an unfinished run owes nothing");
     let dead_again = dead_letter(&world, &t).await;
     reported(&world, &t, &run, Some(dead.id)).await;
-    assert_eq!(owing(&world).await, [run.id.clone()]);
+    assert_eq!(owing(&world).await, from_ref(&run.id));
     reported(&world, &t, &run, Some(dead_again.id)).await;
     assert!(owing(&world).await.is_empty());
 
@@ -180,7 +181,7 @@ pub async fn of_a_run_that_starts_over(world: World) {
     let active = world.start(&t).await;
     assert_eq!(active.run.report, Report::Wanted, "its next end is wanted too");
     world.ack(&t, &active.claim).await;
-    assert_eq!(owing(&world).await, [run.id.clone()]);
+    assert_eq!(owing(&world).await, from_ref(&run.id));
     world.snapshot(&t).await;
 }
 
@@ -208,6 +209,6 @@ pub async fn are_kept(world: World) {
     world.ack(&owed, &active.claim).await;
     let run_id = world.submit(&open, wanted()).await.run_id;
     let Some(world) = world.reopened().await else { return };
-    assert_eq!(owing(&world).await, [active.run.id.clone()]);
+    assert_eq!(owing(&world).await, from_ref(&active.run.id));
     assert_eq!(world.run(&run_id).await.report, Report::Wanted);
 }

@@ -15,6 +15,6 @@ pub use live::{LiveControl, LiveHandler, Subscription};
 pub use signals::{PulledSignal, SignalError, SignalReceipt, Signals};
 pub use spawn::Spawner;
 pub use store::{
-    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, ReclaimScope,
-    Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, PurgedEvents,
+    ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };

@@ -94,6 +94,15 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// A piece of a purge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PurgedEvents {
+    /// How many rows were deleted one by one. Those of whole days are not counted.
+    pub deleted: u64,
+    /// Where the next piece begins, if there is one. Opaque.
+    pub next_cursor: Option<String>,
+}
+
 /// How many dispatches are in each state: kept, not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DepthByState {
@@ -148,6 +157,17 @@ pub trait MailboxStore: Send + Sync + 'static {
         older_than: Timestamp,
         limit: usize,
     ) -> Result<u64, StoreError>;
+
+    /// Deletes events from before `older_than`, the oldest of each thread first; one that keeps them
+    /// by the day may keep those of a day until all of it is as old. It does a bounded piece, of at
+    /// most `limit` threads or so many rows of one, and is to be asked again with the cursor that it
+    /// gives until it gives none. Nothing else is changed: numbers go on as they would have.
+    async fn purge_events(
+        &self,
+        older_than: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError>;
 
     /// The store's time, which decides about leases.
     async fn now(&self) -> Result<Timestamp, StoreError>;

@@ -66,11 +66,12 @@ async fn of_thread(
     let thread = threads::known_thread(&app, &thread_id).await?;
     if stream.0 {
         let after = after.unwrap_or(thread.event_seq);
+        not_purged(&app, &thread_id, after).await?;
         return Ok(sse::numbered(&app, app.postroom().events(&thread_id, after)));
     }
     let limit = query.limit;
-    let store = app.postroom().store();
-    let events = store.events(&thread_id, after.unwrap_or(0), limit.get() + 1).await?;
+    let postroom = app.postroom();
+    let events = postroom.events_after(&thread_id, after.unwrap_or(0), limit.get() + 1).await?;
     let page = page::numbered::<_, SharedEvent>(events, limit, |event| event.seq);
     Ok(shown(&page).into_response())
 }
@@ -88,6 +89,7 @@ async fn of_run(
     let run = runs::known_run(&app, &run_id).await?;
     if stream.0 {
         let ends = EndsWhere::Done;
+        not_purged(&app, &run.thread_id, after.max(run.events_after)).await?;
         let events = run_events(app.postroom(), &run.thread_id, &run_id, after, ends);
         return Ok(sse::numbered(&app, events));
     }
@@ -100,13 +102,13 @@ async fn page_of_run(
     mut after: u64,
     limit: Limit,
 ) -> Result<PageView<SharedEvent>> {
-    let store = app.postroom().store();
+    let postroom = app.postroom();
     after = after.max(run.events_after);
     let mut items = Vec::new();
     let mut looked_through = 0;
     let mut end_was_seen = false;
     loop {
-        let events = store.events(&run.thread_id, after, READ_AT_ONCE).await?;
+        let events = postroom.events_after(&run.thread_id, after, READ_AT_ONCE).await?;
         let is_last = events.len() < READ_AT_ONCE;
         looked_through += events.len();
         for event in events {
@@ -130,6 +132,12 @@ async fn page_of_run(
             return Ok(PageView { items, next_cursor: Some(after.to_string()) });
         }
     }
+}
+
+/// A stream that could not begin is refused before it does.
+async fn not_purged(app: &App, thread_id: &ThreadId, after: u64) -> Result<()> {
+    app.postroom().events_after(thread_id, after, 1).await?;
+    Ok(())
 }
 
 fn shown(page: &PageView<SharedEvent>) -> impl IntoResponse + use<> {

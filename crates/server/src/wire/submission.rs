@@ -113,6 +113,7 @@ impl SubmissionBody {
             frontend_tools: self.frontend_tools.unwrap_or_default(),
             metadata: self.metadata.unwrap_or_default(),
             webhook: self.webhook.map(checked_webhook).transpose()?,
+            // Of the system's own making: no caller says where a run's end is told.
             report_to: None,
         };
         let submit = Submit {

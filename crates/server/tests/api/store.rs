@@ -8,7 +8,9 @@ use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
 use postroom_core::id::NodeId;
 use postroom_core::node::Heartbeat;
-use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed, StoreCapabilities};
+use postroom_core::ports::{
+    Applied, ClaimedReady, PurgedEvents, ReclaimScope, Reclaimed, StoreCapabilities,
+};
 use postroom_core::time::Timestamp;
 use postroom_stores::memory::MemoryStore;
 
@@ -77,6 +79,16 @@ postroom_conformance::store_in_front! {
         ) -> Result<u64, StoreError> {
             self.check()?;
             self.memory.purge_terminal(state, older_than, limit).await
+        }
+
+        async fn purge_events(
+            &self,
+            older_than: Timestamp,
+            cursor: Option<&str>,
+            limit: usize,
+        ) -> Result<PurgedEvents, StoreError> {
+            self.check()?;
+            self.memory.purge_events(older_than, cursor, limit).await
         }
 
         async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {

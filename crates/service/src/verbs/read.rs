@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
-use postroom_core::event::EventBody;
+use postroom_core::event::{EventBody, SharedEvent};
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::run::{Run, RunState, WaitReason};
 use tokio::time::Instant;
@@ -59,6 +59,20 @@ impl Postroom {
         let node = &self.inner;
         let store = node.store.clone();
         follow::thread_events(&node.hub, store, thread_id.clone(), after, node.event_poll())
+    }
+
+    /// A page of a thread's events after `after`, without a gap.
+    ///
+    /// # Errors
+    /// [`Refusal::EventsPurged`](postroom_core::error::Refusal::EventsPurged) where the next one is
+    /// not kept any more.
+    pub async fn events_after(
+        &self,
+        thread_id: &ThreadId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<SharedEvent>, Error> {
+        Ok(follow::read_from(&*self.inner.store, thread_id, after, limit).await?)
     }
 
     /// The events of all threads that this node writes from now on. Who takes them too slowly

@@ -10,7 +10,7 @@ use postroom_core::error::StoreError;
 use postroom_core::id::NodeId;
 use postroom_core::node::Heartbeat;
 use postroom_core::ports::{
-    Applied, ClaimedReady, MailboxStore, ReclaimScope, Reclaimed, StoreCapabilities,
+    Applied, ClaimedReady, MailboxStore, PurgedEvents, ReclaimScope, Reclaimed, StoreCapabilities,
 };
 use postroom_core::time::Timestamp;
 use postroom_stores::memory::MemoryStore;
@@ -155,6 +155,16 @@ postroom_conformance::store_in_front! {
         ) -> Result<u64, StoreError> {
             self.check().await?;
             self.inner.purge_terminal(state, older_than, limit).await
+        }
+
+        async fn purge_events(
+            &self,
+            older_than: Timestamp,
+            cursor: Option<&str>,
+            limit: usize,
+        ) -> Result<PurgedEvents, StoreError> {
+            self.check().await?;
+            self.inner.purge_events(older_than, cursor, limit).await
         }
 
         async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {

@@ -7,9 +7,10 @@ use postroom_core::dispatch::DispatchState;
 use postroom_core::dispatch::Priority;
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
-use postroom_core::ports::{ClaimedReady, Ids, ReclaimScope, Reclaimed};
+use postroom_core::ports::{ClaimedReady, Ids, PurgedEvents, ReclaimScope, Reclaimed};
 use postroom_core::time::Timestamp;
 
+use super::list::number;
 use super::tables::Tables;
 
 /// A thread that may be claimed from, in the order in which threads are served.
@@ -126,6 +127,32 @@ impl Tables {
             }
         }
         purged
+    }
+
+    /// Deletes old events of up to `limit` threads, in the order in which they came.
+    pub(super) fn purge_events(
+        &mut self,
+        older_than: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError> {
+        let from = cursor.map_or(Ok(0), number)?;
+        let threads = self.shared.threads.by_number.range(from..).take(limit);
+        let threads: Vec<(u64, ThreadId)> =
+            threads.map(|(number, id)| (*number, id.clone())).collect();
+        let mut purged = PurgedEvents::default();
+        for (number, id) in &threads {
+            let Some(here) = self.mailboxes.get_mut(id) else { continue };
+            let deleted = here.purge_events(older_than, limit);
+            purged.deleted += deleted as u64;
+            if purged.deleted >= limit as u64 {
+                purged.next_cursor = Some(format!("{number:x}"));
+                return Ok(purged);
+            }
+        }
+        let last = threads.last().filter(|_| threads.len() == limit);
+        purged.next_cursor = last.map(|(number, _)| format!("{:x}", number + 1));
+        Ok(purged)
     }
 
     fn purge_answers(&mut self, older_than: Timestamp, limit: usize) {

@@ -144,7 +144,11 @@ fn is_written(value: &Value, text: &str) -> bool {
 
 /// The number that a page stays below.
 fn below(cursor: Option<&str>) -> Result<u64, StoreError> {
-    let Some(cursor) = cursor else { return Ok(u64::MAX) };
+    cursor.map_or(Ok(u64::MAX), number)
+}
+
+/// The number that a cursor of this store is.
+pub(super) fn number(cursor: &str) -> Result<u64, StoreError> {
     let digits = !cursor.is_empty() && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
     let number = digits.then(|| u64::from_str_radix(cursor, 16).ok()).flatten();
     let reason = "the cursor is none that this store gave: begin without one";

@@ -29,8 +29,10 @@ pub(super) struct MailboxRows {
     pub(super) log: Vec<LogMessage>,
     /// `seq` of each message in the log.
     pub(super) seqs: HashMap<MessageId, u64>,
-    /// `seq` 1 first.
-    pub(super) events: Vec<SharedEvent>,
+    /// How many events were purged: the first that is here is the next one.
+    pub(super) events_purged: u64,
+    /// The rest, in order.
+    pub(super) events: VecDeque<SharedEvent>,
     /// What is claimed: kept apart from the thread's own pointer, to check it.
     pub(super) claimed: Option<DispatchId>,
     /// The numbers of what is queued and due, in order of the queue.
@@ -55,7 +57,8 @@ impl MailboxRows {
             number,
             log: Vec::new(),
             seqs: HashMap::default(),
-            events: Vec::new(),
+            events_purged: 0,
+            events: VecDeque::new(),
             claimed: None,
             due: BTreeMap::new(),
             delayed: BTreeMap::new(),
@@ -115,6 +118,14 @@ impl MailboxRows {
         }
     }
 
+    /// Deletes up to `limit` events from the front, as far as they are older; says how many.
+    pub(super) fn purge_events(&mut self, older_than: Timestamp, limit: usize) -> usize {
+        let old = self.events.iter().take(limit).take_while(|event| event.at < older_than).count();
+        self.events.drain(..old);
+        self.events_purged += old as u64;
+        old
+    }
+
     pub(super) fn append_message(&mut self, message: LogMessage) {
         self.seqs.insert(message.message.id.clone(), message.seq);
         self.log.push(message);
@@ -139,7 +150,11 @@ impl MailboxRows {
 }
 
 /// The rows after `seq` of a log that is numbered from 1.
-pub(super) fn after<T: Clone>(log: &[T], seq: u64, limit: usize) -> Vec<T> {
+pub(super) fn after<'l, T: Clone + 'l>(
+    log: impl IntoIterator<Item = &'l T>,
+    seq: u64,
+    limit: usize,
+) -> Vec<T> {
     let skipped = usize::try_from(seq).unwrap_or(usize::MAX);
-    log.iter().skip(skipped).take(limit).cloned().collect()
+    log.into_iter().skip(skipped).take(limit).cloned().collect()
 }

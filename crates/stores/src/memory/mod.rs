@@ -30,7 +30,7 @@ use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
     Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, Ids, MailboxStore, Page,
-    ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    PurgedEvents, ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -111,6 +111,15 @@ impl MailboxStore for MemoryStore {
         limit: usize,
     ) -> Result<u64, StoreError> {
         Ok(self.tables.lock().purge_terminal(state, older_than, limit))
+    }
+
+    async fn purge_events(
+        &self,
+        older_than: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError> {
+        self.tables.lock().purge_events(older_than, cursor, limit)
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -203,7 +212,9 @@ impl MailboxStore for MemoryStore {
     ) -> Result<Vec<SharedEvent>, StoreError> {
         let tables = self.tables.lock();
         let here = tables.mailboxes.get(thread_id);
-        Ok(here.map(|here| after(&here.events, after_seq, limit)).unwrap_or_default())
+        let events = here
+            .map(|here| after(&here.events, after_seq.saturating_sub(here.events_purged), limit));
+        Ok(events.unwrap_or_default())
     }
 
     async fn pending(&self, thread_id: &ThreadId) -> Result<Vec<Pending>, StoreError> {

@@ -56,7 +56,7 @@ impl Tables {
         if !changes.pending.is_empty() {
             here.write_pending(changes.pending);
         }
-        here.events.extend_from_slice(&changes.events);
+        here.events.extend(changes.events.iter().cloned());
         if let Some((key, submitted)) = changes.submission {
             self.shared.answers.insert((now, thread_id.clone(), key.clone()));
             here.answers.insert(key, Answer { submitted, at: now });
@@ -174,7 +174,7 @@ fn check(
     if changes.messages.iter().zip(message_seq + 1..).any(|(message, seq)| message.seq != seq) {
         return corrupt("its messages were to have a gap");
     }
-    let event_seq = here.map_or(0, |here| here.events.len() as u64);
+    let event_seq = here.map_or(0, |here| here.events_purged + here.events.len() as u64);
     if changes.events.iter().zip(event_seq + 1..).any(|(event, seq)| event.seq != seq) {
         return corrupt("its events were to have a gap");
     }

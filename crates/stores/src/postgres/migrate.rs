@@ -13,9 +13,10 @@ use super::error::{OpenError, said};
 use super::queries::in_schema;
 
 /// The migrations, in order. They are never edited after they landed.
-const MIGRATIONS: [(i64, &str); 2] = [
+const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("migrations/0001_mailboxes.sql")),
     (2, include_str!("migrations/0002_reports.sql")),
+    (3, include_str!("migrations/0003_retention.sql")),
 ];
 
 /// The newest migration that this version knows.

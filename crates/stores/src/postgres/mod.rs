@@ -53,7 +53,7 @@ use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
     Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, Page,
-    ReclaimScope, Reclaimed, RunFilter, Spawner, StoreCapabilities, ThreadFilter,
+    PurgedEvents, ReclaimScope, Reclaimed, RunFilter, Spawner, StoreCapabilities, ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -289,6 +289,24 @@ impl MailboxStore for PostgresStore {
             );
         }
         self.read(async |session| read::purge(session, state, older_than, limit).await).await
+    }
+
+    async fn purge_events(
+        &self,
+        older_than: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError> {
+        let purge = async |session: &Session| {
+            if cursor.is_none() {
+                partitions::drop_old(session, &self.schema, older_than).await;
+            }
+            read::purge_events(session, older_than, limit).await
+        };
+        let deleted = self.read(purge).await?;
+        // The rest is found as the first piece was.
+        let next_cursor = (deleted == limit as u64).then(|| "rest".to_owned());
+        Ok(PurgedEvents { deleted, next_cursor })
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -214,7 +214,7 @@ impl Sheet {
         for (no, mut pending) in by_no {
             pending.sort_by_key(|pending| pending.position);
             if let Some(slot) = self.slot_of(no) {
-                slot.pending.get_or_insert(pending);
+                slot.pending_was_read(pending);
             }
         }
         Ok(())

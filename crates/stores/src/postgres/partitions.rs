@@ -1,4 +1,4 @@
-//! The partitions of the events: one for each day, made some days ahead.
+//! The partitions of the events: one for each day, made some days ahead and dropped when they are old.
 
 use postroom_core::time::Timestamp;
 
@@ -12,6 +12,7 @@ const DAYS_AHEAD: i64 = 3;
 const DAY: i64 = 86_400_000;
 
 const MAKE: &str = include_str!("queries/partition.sql");
+const DROP: &str = include_str!("queries/drop_days.sql");
 
 /// Makes the partitions of the day of `now` and of those after it, where they are not there.
 pub(super) async fn make(session: &Session, schema: &str, now: Timestamp) -> Result<(), Fault> {
@@ -24,4 +25,14 @@ pub(super) async fn make(session: &Session, schema: &str, now: Timestamp) -> Res
         session.run_script(&sql).await?;
     }
     Ok(())
+}
+
+/// Drops partitions of days that ended before `older_than`, some of them at a time. What somebody is
+/// at stays until the next time.
+pub(super) async fn drop_old(session: &Session, schema: &str, older_than: Timestamp) {
+    let day = older_than.0.div_euclid(DAY);
+    let sql = in_schema(DROP, schema).replace("{day}", &day.to_string());
+    if let Err(fault) = session.run_script(&sql).await {
+        tracing::debug!(reason = fault.said(), "old days of events were not dropped");
+    }
 }

@@ -84,6 +84,7 @@ queries! {
     ThreadRead = "thread_read",
     DispatchesPurge = "dispatches_purge",
     SubmissionsPurge = "submissions_purge",
+    EventsPurge = "events_purge",
     ThreadsNewest = "threads_newest",
     QueuedThreadIds = "queued_thread_ids",
     RunsNewest = "runs_newest",

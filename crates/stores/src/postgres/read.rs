@@ -161,6 +161,15 @@ pub(super) async fn purge(
     }
 }
 
+/// Deletes up to `limit` rows of events that are older and in no day's partition; says how many.
+pub(super) async fn purge_events(
+    session: &Session,
+    older_than: Timestamp,
+    limit: usize,
+) -> Result<u64, Fault> {
+    session.execute(Query::EventsPurge, &[&older_than.0, &count(limit)]).await
+}
+
 async fn purge_all(
     session: &Session,
     state: Option<DispatchState>,

@@ -27,7 +27,10 @@ pub(super) struct Slot {
     pub(super) dispatches: Vec<DispatchId>,
     pub(super) due: Front<(Priority, u64)>,
     pub(super) delayed: Front<(Timestamp, u64)>,
+    /// All that is pending, once it was read.
     pub(super) pending: Option<Vec<Pending>>,
+    /// What was put, or taken away, before it was read.
+    put_unread: Vec<(MessageId, Option<Pending>)>,
     pub(super) log: Log,
     pub(super) message_runs: HashMap<MessageId, Option<RunId>>,
     pub(super) key_holders: HashMap<DedupeKey, Option<DispatchId>>,
@@ -82,6 +85,7 @@ impl Slot {
             due: Front::Whole,
             delayed: Front::Whole,
             pending: Some(Vec::new()),
+            put_unread: Vec::new(),
             log: Log::default(),
             message_runs: HashMap::new(),
             key_holders: HashMap::new(),
@@ -91,10 +95,23 @@ impl Slot {
 
     /// Puts `put` in the place of the pending message `id`, or takes that away.
     pub(super) fn put_pending(&mut self, id: &MessageId, put: Option<Pending>) {
-        let pending = self.pending.get_or_insert_default();
+        let Some(pending) = &mut self.pending else {
+            self.put_unread.push((id.clone(), put));
+            return;
+        };
         pending.retain(|other| other.message.id != *id);
         pending.extend(put);
         pending.sort_by_key(|pending| pending.position);
+    }
+
+    /// Takes what is stored of the pending messages, and puts over it what was changed before.
+    pub(super) fn pending_was_read(&mut self, stored: Vec<Pending>) {
+        if self.pending.is_none() {
+            self.pending = Some(stored);
+            for (id, put) in std::mem::take(&mut self.put_unread) {
+                self.put_pending(&id, put);
+            }
+        }
     }
 
     /// Notes that all that is queued was read.

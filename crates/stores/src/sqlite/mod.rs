@@ -49,7 +49,7 @@ use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
     Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, Page,
-    ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    PurgedEvents, ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -186,6 +186,19 @@ impl MailboxStore for SqliteStore {
     ) -> Result<u64, StoreError> {
         match self.carry_out_one(Unit::Purge { state, older_than, limit }).await? {
             Answer::Purged(count) => Ok(count),
+            _ => mismatch(),
+        }
+    }
+
+    async fn purge_events(
+        &self,
+        older_than: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<PurgedEvents, StoreError> {
+        let from = list::number(cursor)?.unwrap_or(0);
+        match self.carry_out_one(Unit::PurgeEvents { older_than, from, limit }).await? {
+            Answer::PurgedEvents(purged) => Ok(purged),
             _ => mismatch(),
         }
     }

@@ -1,11 +1,14 @@
 //! Deleting what nobody needs any more, a bounded piece at a time.
 
 use postroom_core::dispatch::DispatchState;
+use postroom_core::ports::PurgedEvents;
 use postroom_core::time::Timestamp;
 
+use super::columns::only;
 use super::error::Fault;
 use super::queries::Query;
 use super::work::Transaction;
+use crate::sql::Columns as _;
 
 impl Transaction<'_, '_> {
     /// Deletes up to `limit` dispatches that are in `state` since before `older_than`; without one,
@@ -42,6 +45,54 @@ impl Transaction<'_, '_> {
         let purged = values.with(&older_than)?.with(&limit)?.execute()?;
         self.depth[state as usize] -= i64::try_from(purged).unwrap_or(i64::MAX);
         Ok(purged as u64)
+    }
+
+    /// Deletes old events of up to `limit` threads, and up to `limit` of each. There is no index by
+    /// their age, which every event would have to be put into: a look at each thread's oldest costs
+    /// less.
+    pub(super) fn purge_events(
+        &mut self,
+        older_than: Timestamp,
+        from: i64,
+        limit: usize,
+    ) -> Result<PurgedEvents, Fault> {
+        let values = self.statements.get(Query::EventsThreads)?.with(&from)?;
+        let threads: Vec<i64> = values.with(&limit)?.all(only)?;
+        let mut purged = PurgedEvents::default();
+        for no in &threads {
+            let deleted = self.purge_events_of(*no, older_than, limit)?;
+            purged.deleted += deleted as u64;
+            if purged.deleted >= limit as u64 {
+                purged.next_cursor = Some(format!("{no:x}"));
+                return Ok(purged);
+            }
+        }
+        let last = threads.last().filter(|_| threads.len() == limit);
+        purged.next_cursor = last.map(|no| format!("{:x}", no + 1));
+        Ok(purged)
+    }
+
+    fn purge_events_of(
+        &mut self,
+        no: i64,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Fault> {
+        let mut last: Option<i64> = None;
+        self.statements.get(Query::EventsOldest)?.with(&no)?.with(&limit)?.each(|row| {
+            let (seq, at): (i64, Timestamp) = (row.take()?, row.take()?);
+            let is_old = at < older_than;
+            if is_old {
+                last = Some(seq);
+            }
+            Ok(is_old)
+        })?;
+        match last {
+            Some(last) => {
+                self.statements.get(Query::EventsPurge)?.with(&no)?.with(&last)?.execute()
+            }
+            None => Ok(0),
+        }
     }
 
     fn purge_submissions(&mut self, older_than: Timestamp, limit: usize) -> Result<(), Fault> {

@@ -93,6 +93,9 @@ queries! {
     EventInsert = "event_insert",
     EventsDelete = "events_delete",
     EventsRead = "events_read",
+    EventsThreads = "events_threads",
+    EventsOldest = "events_oldest",
+    EventsPurge = "events_purge",
 
     Pending = "pending",
     PendingMessage = "pending_message",

@@ -7,7 +7,9 @@ use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 use postroom_core::mailbox::Mailbox;
-use postroom_core::ports::{Applied, ClaimedReady, Clock, IdSource, ReclaimScope, Reclaimed};
+use postroom_core::ports::{
+    Applied, ClaimedReady, Clock, IdSource, PurgedEvents, ReclaimScope, Reclaimed,
+};
 use postroom_core::time::Timestamp;
 
 use super::error::Fault;
@@ -45,6 +47,15 @@ pub(super) enum Unit {
         /// How many.
         limit: usize,
     },
+    /// See [`postroom_core::ports::MailboxStore::purge_events`].
+    PurgeEvents {
+        /// What is older.
+        older_than: Timestamp,
+        /// The number of the first thread.
+        from: i64,
+        /// How much.
+        limit: usize,
+    },
 }
 
 impl Unit {
@@ -55,6 +66,7 @@ impl Unit {
             Self::ClaimReady { .. } => "claim_ready",
             Self::Reclaim { .. } => "reclaim",
             Self::Purge { .. } => "purge_terminal",
+            Self::PurgeEvents { .. } => "purge_events",
         }
     }
 
@@ -62,7 +74,7 @@ impl Unit {
     pub(super) fn is_promise(&self) -> bool {
         match self {
             Self::Command(envelope) => envelope.command.is_promise(),
-            Self::ClaimReady { .. } | Self::Purge { .. } => false,
+            Self::ClaimReady { .. } | Self::Purge { .. } | Self::PurgeEvents { .. } => false,
             Self::Reclaim { .. } => true,
         }
     }
@@ -80,6 +92,8 @@ pub(super) enum Answer {
     Reclaimed(Reclaimed),
     /// How many dispatches were deleted.
     Purged(u64),
+    /// How many events were deleted, and where to go on.
+    PurgedEvents(PurgedEvents),
 }
 
 /// An answer, or why there is none.
@@ -109,6 +123,9 @@ impl Transaction<'_, '_> {
             }
             Unit::Purge { state, older_than, limit } => {
                 self.purge_terminal(*state, *older_than, *limit).map(Answer::Purged).map(Ok)
+            }
+            Unit::PurgeEvents { older_than, from, limit } => {
+                self.purge_events(*older_than, *from, *limit).map(Answer::PurgedEvents).map(Ok)
             }
         }
     }

@@ -20,6 +20,13 @@ USING (SELECT thread_no, key FROM postroom.submissions
        FOR UPDATE SKIP LOCKED) AS old
 WHERE s.thread_no = old.thread_no AND s.key = old.key;
 
+-- What is in no day's partition.
+-- name: events_purge
+DELETE FROM postroom.events_other
+WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM postroom.events_other WHERE at < $1::bigint LIMIT $2::bigint
+));
+
 -- name: threads_newest
 SELECT {thread_columns}
 FROM postroom.threads AS t

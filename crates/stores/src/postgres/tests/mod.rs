@@ -1,6 +1,7 @@
 //! What only the inside shows.
 
 mod plans;
+mod retention;
 mod schema;
 
 use std::pin::Pin;

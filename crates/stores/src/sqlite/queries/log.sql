@@ -37,3 +37,14 @@ SELECT * FROM events
 WHERE thread_no = (SELECT thread_no FROM threads WHERE id = ?1) AND seq > ?2
 ORDER BY seq
 LIMIT ?3;
+
+-- The threads from a number on, to be gone through for old events.
+-- name: events_threads
+SELECT thread_no FROM threads WHERE thread_no >= ?1 ORDER BY thread_no LIMIT ?2;
+
+-- A thread's oldest events.
+-- name: events_oldest
+SELECT seq, at FROM events WHERE thread_no = ?1 ORDER BY seq LIMIT ?2;
+
+-- name: events_purge
+DELETE FROM events WHERE thread_no = ?1 AND seq <= ?2;
