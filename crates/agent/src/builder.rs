@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_core::id::AgentId;
+use postroom_core::ports::Spawner;
 
 use crate::check::Known;
-use crate::config::{AgentConfig, ConfigError, ModelConfig};
+use crate::config::{AgentConfig, ConfigError, McpConfig, ModelConfig};
+use crate::mcp::McpServers;
 use crate::model::Model;
 use crate::models::{DEMO, Models};
 use crate::provider;
 use crate::registry::{AgentRegistry, Env};
 use crate::tool::{Tool, ToolSet};
+use crate::tools::{HttpFetch, HttpFetchConfig};
 
 /// Without configuration the default agent uses the first of these whose key is there.
 const PROVIDERS_BY_KEY: [(&str, &str, &str); 5] = [
@@ -31,12 +34,22 @@ pub struct Builder {
     tools: ToolSet,
     env: Env,
     demo_word_pause: Duration,
+    http_fetch: HttpFetchConfig,
+    mcp: Option<(BTreeMap<String, McpConfig>, Arc<dyn Spawner>)>,
 }
 
 impl Builder {
     pub(crate) fn new(env: Env, tools: ToolSet, demo_word_pause: Duration) -> Self {
-        let (agents, models) = (BTreeMap::new(), BTreeMap::new());
-        Self { agents, models, given: HashMap::new(), tools, env, demo_word_pause }
+        Self {
+            agents: BTreeMap::new(),
+            models: BTreeMap::new(),
+            given: HashMap::new(),
+            tools,
+            env,
+            demo_word_pause,
+            http_fetch: HttpFetchConfig::default(),
+            mcp: None,
+        }
     }
 
     /// The configured agents: `[agents.*]`.
@@ -61,6 +74,17 @@ impl Builder {
         self
     }
 
+    /// What `http_fetch` may do: `[tools.http_fetch]`.
+    pub fn http_fetch(self, http_fetch: HttpFetchConfig) -> Self {
+        Self { http_fetch, ..self }
+    }
+
+    /// The configured MCP servers: `[mcp.*]`. Their programs and connections are looked after by
+    /// tasks that `spawner` starts.
+    pub fn mcp(self, servers: BTreeMap<String, McpConfig>, spawner: Arc<dyn Spawner>) -> Self {
+        Self { mcp: Some((servers, spawner)), ..self }
+    }
+
     /// The demo model's pause before each word.
     pub fn demo_word_pause(self, demo_word_pause: Duration) -> Self {
         Self { demo_word_pause, ..self }
@@ -77,9 +101,14 @@ impl Builder {
         for (name, model) in &self.models {
             provider::check(name, model)?;
         }
+        let mut tools = self.tools;
+        let http_fetch = HttpFetch::new(self.http_fetch);
+        tools.insert(Arc::new(http_fetch.map_err(|reason| ConfigError::HttpFetch { reason })?));
+        let mcp = self.mcp.map(|(servers, spawner)| McpServers::new(servers, &self.env, &spawner));
+        let mcp = mcp.transpose()?;
         let models = Models::new(self.models, self.given, self.env, self.demo_word_pause);
         models.check_pools()?;
-        let mut registry = AgentRegistry { agents: BTreeMap::new(), models, tools: self.tools };
+        let mut registry = AgentRegistry { agents: BTreeMap::new(), models, tools, mcp };
         for (name, config) in self.agents {
             let id = AgentId::parse(&name).map_err(|error| ConfigError::AgentName {
                 agent: name,
@@ -100,7 +129,8 @@ impl AgentRegistry {
     /// Checks every agent against all that it names.
     fn check(&self) -> Result<(), ConfigError> {
         let agents = self.agents.keys().cloned().collect();
-        let known = Known { models: &self.models, tools: &self.tools, agents: &agents };
+        let servers = self.mcp.iter().flat_map(McpServers::names).collect();
+        let known = Known { models: &self.models, tools: &self.tools, agents: &agents, servers };
         self.agents.iter().try_for_each(|(id, config)| known.check(id, config))
     }
 

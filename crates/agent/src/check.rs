@@ -7,6 +7,7 @@ use postroom_core::id::AgentId;
 use crate::abilities::{Ability, DELEGATE};
 use crate::config::{AgentConfig, ConfigError, matches};
 use crate::models::{DEMO, Models};
+use crate::registry::mcp_server;
 use crate::tool::ToolSet;
 
 /// What an agent's configuration may name.
@@ -14,6 +15,8 @@ pub(crate) struct Known<'a> {
     pub models: &'a Models,
     pub tools: &'a ToolSet,
     pub agents: &'a BTreeSet<AgentId>,
+    /// MCP servers.
+    pub servers: Vec<&'a str>,
 }
 
 impl Known<'_> {
@@ -39,6 +42,9 @@ impl Known<'_> {
         if self.tools.names().any(|name| matches(tool, name)) {
             return Ok(());
         }
+        if let Some(server) = mcp_server(tool) {
+            return self.check_server(agent, tool, server);
+        }
         if let Some(pattern) = tool.strip_prefix(DELEGATE) {
             return self.check_delegate(agent, pattern);
         }
@@ -48,6 +54,19 @@ impl Known<'_> {
         let fixed = Ability::fixed_names();
         let known = self.tools.names().chain(fixed).map(str::to_owned).collect();
         Err(ConfigError::UnknownTool { agent: agent.clone(), tool: tool.to_owned(), known })
+    }
+
+    /// What tools a server has is known only when it runs.
+    fn check_server(&self, agent: &AgentId, tool: &str, server: &str) -> Result<(), ConfigError> {
+        if self.servers.contains(&server) {
+            return Ok(());
+        }
+        Err(ConfigError::UnknownServer {
+            agent: agent.clone(),
+            tool: tool.to_owned(),
+            server: server.to_owned(),
+            known: self.servers.iter().map(ToString::to_string).collect(),
+        })
     }
 
     fn check_delegate(&self, agent: &AgentId, pattern: &str) -> Result<(), ConfigError> {

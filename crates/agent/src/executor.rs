@@ -9,11 +9,12 @@ use postroom_core::ports::{Executor, RunContext, RunOutcome};
 use postroom_core::run::Run;
 
 use crate::agent::Agent;
+use crate::agents::Agents;
 use crate::frontend;
 use crate::model::ToolSpec;
 use crate::pin::Pin;
 use crate::prompt::Prompt;
-use crate::registry::{AgentRegistry, ResolveError};
+use crate::registry::ResolveError;
 use crate::turn::{Ended, Turn};
 
 /// The numbers of the turn loop.
@@ -43,19 +44,20 @@ impl Default for Settings {
 
 /// Runs agents.
 pub struct AgentExecutor {
-    registry: Arc<AgentRegistry>,
+    agents: Arc<Agents>,
     settings: Arc<Settings>,
 }
 
 impl AgentExecutor {
-    /// Runs the agents of `registry`.
-    pub fn new(registry: Arc<AgentRegistry>, settings: Settings) -> Self {
-        Self { registry, settings: settings.into() }
+    /// Runs `agents`, those that are in force when a run begins.
+    pub fn new(agents: Arc<Agents>, settings: Settings) -> Self {
+        Self { agents, settings: settings.into() }
     }
 
     /// The agent that the run was begun with, or the one that it names if it begins now.
-    fn agent_of(&self, run: &Run) -> Result<Agent, ResolveError> {
-        let current = self.registry.resolve(&run.agent_id, &run.spec.overrides);
+    async fn agent_of(&self, run: &Run) -> Result<Agent, ResolveError> {
+        let registry = self.agents.current();
+        let current = registry.resolve(&run.agent_id, &run.spec.overrides).await;
         let Some(version) = &run.agent_version else { return current };
         if let Ok(agent) = &current
             && agent.version == *version
@@ -63,7 +65,7 @@ impl AgentExecutor {
             return current;
         }
         match Pin::of(run) {
-            Some(pin) => self.registry.replay(pin.agent, &run.spec.overrides),
+            Some(pin) => registry.replay(pin.agent, &run.spec.overrides).await,
             None => Err(ResolveError::VersionGone {
                 agent_id: run.agent_id.clone(),
                 version: version.clone(),
@@ -75,8 +77,11 @@ impl AgentExecutor {
 #[async_trait]
 impl Executor for AgentExecutor {
     async fn run(&self, activation: Activation, context: Arc<dyn RunContext>) -> RunOutcome {
-        let agent = match self.agent_of(&activation.run) {
+        let agent = match self.agent_of(&activation.run).await {
             Ok(agent) => agent,
+            Err(error) if error.is_transient() => {
+                return RunOutcome::TransientError { error: error.to_string() };
+            }
             Err(error) => {
                 let code = error.code().to_owned();
                 return RunOutcome::PermanentError { code, error: error.to_string() };

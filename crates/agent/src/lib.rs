@@ -10,6 +10,7 @@
 
 mod abilities;
 mod agent;
+mod agents;
 mod builder;
 mod check;
 pub mod config;
@@ -35,6 +36,7 @@ pub mod tools;
 mod turn;
 pub mod window;
 
+pub use agents::Agents;
 pub use builder::Builder;
 pub use config::{AgentConfig, Approval, ConfigError, Limits, McpConfig, ModelConfig, OnTimeout};
 pub use executor::{AgentExecutor, Settings};

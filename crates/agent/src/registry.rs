@@ -11,12 +11,13 @@ use serde_json::Value;
 use crate::abilities::{Abilities, Ability};
 use crate::agent::{Agent, Definition};
 use crate::builder::Builder;
-use crate::config::{AgentConfig, listed};
+use crate::config::{AgentConfig, listed, matches};
 use crate::demo::WORD_PAUSE;
 use crate::direct::DirectCall;
+use crate::mcp::{McpError, McpServers};
 use crate::model::ModelOptions;
 use crate::models::Models;
-use crate::tool::ToolSet;
+use crate::tool::{ToolEntry, ToolSet};
 use crate::tools::{ClockTool, DemoAction, SendMessage};
 
 /// Looks an environment variable up; given, so that a test has its own environment.
@@ -45,9 +46,16 @@ pub enum ResolveError {
         "the run was begun with version {version} of agent `{agent_id}`, which is not known any more"
     )]
     VersionGone { agent_id: AgentId, version: String },
+    #[error(transparent)]
+    Mcp(#[from] McpError),
 }
 
 impl ResolveError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Mcp(error) if !matches!(error, McpError::Unknown { .. }))
+    }
+
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -58,6 +66,7 @@ impl ResolveError {
             Self::UnusableModel { .. } => "unusable_model",
             Self::ToolGone { .. } => "tool_gone",
             Self::VersionGone { .. } => "agent_version_gone",
+            Self::Mcp(_) => "mcp_unavailable",
         }
     }
 }
@@ -86,6 +95,7 @@ pub struct AgentRegistry {
     pub(crate) agents: BTreeMap<AgentId, AgentConfig>,
     pub(crate) models: Models,
     pub(crate) tools: ToolSet,
+    pub(crate) mcp: Option<McpServers>,
 }
 
 impl AgentRegistry {
@@ -120,25 +130,30 @@ impl AgentRegistry {
     /// What keeps agents from running: missing keys and the like, for people.
     pub fn problems(&self) -> Vec<String> {
         let problem = |id: &AgentId| {
-            let error = self.resolve(id, &Value::Null).err()?;
+            let definition = self.define(id, &Value::Null).ok()?;
+            let error = self.models.get(&definition.model_name, &definition.model).err()?;
             Some(format!("agent `{id}`: {error}"))
         };
         self.agents.keys().filter_map(problem).collect()
     }
 
     /// The agent that a new run shall have.
-    pub(crate) fn resolve(&self, id: &AgentId, overrides: &Value) -> Result<Agent, ResolveError> {
-        let agent = self.assemble(self.define(id, overrides)?)?;
+    pub(crate) async fn resolve(
+        &self,
+        id: &AgentId,
+        overrides: &Value,
+    ) -> Result<Agent, ResolveError> {
+        let agent = self.assemble(self.define(id, overrides)?).await?;
         Ok(Agent { direct: Overrides::read(overrides)?.call, ..agent })
     }
 
     /// The agent that a run was begun with.
-    pub(crate) fn replay(
+    pub(crate) async fn replay(
         &self,
         definition: Definition,
         overrides: &Value,
     ) -> Result<Agent, ResolveError> {
-        let agent = self.assemble(definition)?;
+        let agent = self.assemble(definition).await?;
         Ok(Agent { direct: Overrides::read(overrides)?.call, ..agent })
     }
 
@@ -175,9 +190,38 @@ impl AgentRegistry {
         })
     }
 
-    fn assemble(&self, definition: Definition) -> Result<Agent, ResolveError> {
+    /// Stops the programs of MCP servers, and waits until they have ended.
+    pub async fn stop(&self) {
+        if let Some(mcp) = &self.mcp {
+            mcp.stop().await;
+        }
+    }
+
+    /// The tools of an MCP server that fit the pattern; it is started if it does not run.
+    async fn mcp_tools(&self, server: &str, pattern: &str) -> Result<Vec<ToolEntry>, ResolveError> {
+        let unknown = || McpError::Unknown { server: server.to_owned() };
+        let tools = self.mcp.as_ref().ok_or_else(unknown)?.tools(server).await?;
+        let fitting: Vec<ToolEntry> = tools
+            .into_iter()
+            .filter(|tool| matches(pattern, tool.name()))
+            .map(Into::into)
+            .collect();
+        if fitting.is_empty() {
+            return Err(ResolveError::ToolGone { tool: pattern.to_owned() });
+        }
+        Ok(fitting)
+    }
+
+    async fn assemble(&self, definition: Definition) -> Result<Agent, ResolveError> {
         let (mut tools, mut abilities) = (ToolSet::default(), Abilities::default());
         for pattern in &definition.tools {
+            if let Some(server) = mcp_server(pattern) {
+                self.mcp_tools(server, pattern)
+                    .await?
+                    .into_iter()
+                    .for_each(|tool| tools.insert(tool));
+                continue;
+            }
             let fitting = self.tools.fitting(pattern);
             let own = Ability::fitting(pattern, self.agents.keys(), &definition.agent_id);
             if fitting.is_empty() && own.is_empty() {
@@ -196,6 +240,12 @@ impl AgentRegistry {
             direct: None,
         })
     }
+}
+
+/// The server whose tools the pattern names, if it names tools of one.
+pub(crate) fn mcp_server(pattern: &str) -> Option<&str> {
+    let (server, _) = pattern.strip_prefix("mcp:")?.split_once('/')?;
+    Some(server)
 }
 
 /// Settings of one run, from its submission: a model, a direct call, and options of the model.

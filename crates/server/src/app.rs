@@ -16,14 +16,17 @@ use crate::{guard, routes};
 pub struct Options {
     /// The service that it puts on the wire.
     pub postroom: Postroom,
-    /// The agents that it shows.
-    pub agents: Vec<AgentInfo>,
+    /// The agents that it shows: those in force when it is asked.
+    pub agents: AgentList,
     /// The address that it is bound to: on loopback, only requests that name this machine are
     /// answered. See [`guard`].
     pub bound: SocketAddr,
     /// Cancelled when the server closes: event streams end, waits answer what there is.
     pub closing: CancellationToken,
 }
+
+/// Lists agents, as they are in force.
+pub type AgentList = Arc<dyn Fn() -> Vec<AgentInfo> + Send + Sync>;
 
 /// An agent as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,8 +56,8 @@ impl App {
         &self.0.postroom
     }
 
-    pub(crate) fn agents(&self) -> &[AgentInfo] {
-        &self.0.agents
+    pub(crate) fn agents(&self) -> Vec<AgentInfo> {
+        (self.0.agents)()
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {

@@ -23,6 +23,6 @@ mod serve;
 mod sse;
 pub mod wire;
 
-pub use app::{AgentInfo, Options, router};
+pub use app::{AgentInfo, AgentList, Options, router};
 pub use bind::{BindError, check_bind};
 pub use serve::serve;

@@ -40,6 +40,10 @@ pub enum ConfigError {
     SmallWindow { model: String },
     #[error("models.{model}.pool: {reason}")]
     Pool { model: String, reason: String },
+    #[error("tools.http_fetch: {reason}")]
+    HttpFetch { reason: String },
+    #[error("agents.{agent}.tools: `{tool}`: there is no MCP server `{server}`; {}", listed("servers", .known))]
+    UnknownServer { agent: AgentId, tool: String, server: String, known: Vec<String> },
     #[error("mcp.{server}: {reason}")]
     Mcp { server: String, reason: String },
     #[error("models.demo: the name is taken by the built-in demo model")]

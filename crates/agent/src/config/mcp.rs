@@ -5,17 +5,19 @@ use std::fmt;
 use std::path::PathBuf;
 
 use reqwest::Url;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::ConfigError;
 
 /// An MCP server: `[mcp.NAME]`. It is a program that we start, or a URL.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct McpConfig {
     /// The program and its arguments; it speaks over its standard input and output.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Where it runs; otherwise where we do.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
     /// Variables of its environment, beside the harmless ones that every program needs.
     #[serde(default)]
@@ -25,6 +27,7 @@ pub struct McpConfig {
     pub inherit_env: Vec<String>,
     /// The URL of a server that speaks streamable HTTP. Keys belong into `headers_env`: a URL is
     /// no secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Headers of each request to the URL, and the variables of our environment with their values.
     #[serde(default)]
@@ -49,6 +52,13 @@ fn default_start_timeout_ms() -> u64 {
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]
 pub struct EnvValues(pub BTreeMap<String, String>);
+
+/// What is written of a configuration is shown to people, and so are the names alone.
+impl Serialize for EnvValues {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|name| (name, "***")))
+    }
+}
 
 impl fmt::Debug for EnvValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

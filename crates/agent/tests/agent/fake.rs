@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use postroom_agent::{AgentConfig, AgentExecutor, AgentRegistry, ModelConfig, Settings};
+use postroom_agent::{AgentConfig, AgentExecutor, AgentRegistry, Agents, ModelConfig, Settings};
 use postroom_core::command::{
     Activation, Committed, Step, Submit, Submitted, SubmittedStatus, Suspend, Take,
 };
@@ -406,7 +406,7 @@ pub fn one_model(name: &str, config: ModelConfig) -> BTreeMap<String, ModelConfi
 }
 
 pub fn executor(registry: AgentRegistry) -> AgentExecutor {
-    AgentExecutor::new(Arc::new(registry), Settings::default())
+    AgentExecutor::new(Arc::new(Agents::new(registry)), Settings::default())
 }
 
 /// The default agent without any configuration.

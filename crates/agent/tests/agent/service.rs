@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_agent::{AgentConfig, AgentExecutor, Approval, Settings};
+use postroom_agent::{AgentConfig, AgentExecutor, Agents, Approval, Settings};
 use postroom_core::command::{Mode, Submit};
 use postroom_core::event::EventBody;
 use postroom_core::id::{NodeId, RunId, ThreadId};
@@ -51,7 +51,10 @@ impl House {
             signals: Arc::new(LocalSignals::default()),
             live: Arc::new(LocalLive::default()),
             feed: Arc::new(LocalFeed::default()),
-            executor: Arc::new(AgentExecutor::new(registry.into(), Settings::default())),
+            executor: Arc::new(AgentExecutor::new(
+                Arc::new(Agents::new(registry)),
+                Settings::default(),
+            )),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
             on_collect: None,

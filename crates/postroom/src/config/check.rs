@@ -10,12 +10,6 @@ impl Loaded {
         self.check_listen()?;
         self.check_numbers()?;
         self.check_signals()?;
-        if let Some(name) = self.config.mcp.keys().next() {
-            return Err(self.invalid(
-                &format!("mcp.{name}"),
-                "MCP servers are not in this version: take the section out",
-            ));
-        }
         Ok(())
     }
 

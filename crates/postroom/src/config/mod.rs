@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use postroom_agent::{AgentConfig, ModelConfig};
+use postroom_agent::tools::HttpFetchConfig;
+use postroom_agent::{AgentConfig, McpConfig, ModelConfig};
 use postroom_service::config::{Limits, Mailbox};
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +45,18 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// Agents by their ids.
     pub agents: BTreeMap<String, AgentConfig>,
-    /// Tool servers. Not in this version: read so that the error can say so.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub mcp: BTreeMap<String, toml::Value>,
+    /// Settings of tools.
+    pub tools: Tools,
+    /// MCP servers by the names that agents use for their tools.
+    pub mcp: BTreeMap<String, McpConfig>,
+}
+
+/// `[tools]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tools {
+    /// What `http_fetch` may do.
+    pub http_fetch: HttpFetchConfig,
 }
 
 /// `[server]`
@@ -162,6 +172,14 @@ pub struct Loaded {
     /// What is in force.
     pub config: Config,
     layers: Layers,
+    source: Source,
+}
+
+/// Where a configuration is read from, so that it can be read again.
+#[derive(Debug, Clone, Default)]
+struct Source {
+    flags: Flags,
+    more: Vec<(&'static str, &'static str, String)>,
 }
 
 impl Loaded {
@@ -169,7 +187,10 @@ impl Loaded {
     ///
     /// # Errors
     /// [`Invalid`] names the place of the first thing that can't be used.
-    pub fn read(flags: &Flags, more: &[(&str, &str, String)]) -> Result<Self, Invalid> {
+    pub fn read(
+        flags: &Flags,
+        more: &[(&'static str, &'static str, String)],
+    ) -> Result<Self, Invalid> {
         let mut layers = Layers::default();
         if let Some((path, text)) = file(flags.config.as_deref())? {
             layers.add_file(&path, &text)?;
@@ -184,11 +205,26 @@ impl Loaded {
         for (flag, key, value) in more {
             layers.add_flag(flag, key, value);
         }
-        Self::of(layers)
+        let loaded = Self::of(layers)?;
+        let source = Source { flags: flags.clone(), more: more.to_vec() };
+        Ok(Self { source, ..loaded })
+    }
+
+    /// Reads it again from where it was read.
+    ///
+    /// # Errors
+    /// As [`Loaded::read`].
+    pub fn read_again(&self) -> Result<Self, Invalid> {
+        Self::read(&self.source.flags, &self.source.more)
+    }
+
+    /// The file that is read, or would be if it were there.
+    pub fn file(&self) -> &Path {
+        self.source.flags.config.as_deref().unwrap_or(Path::new(USUAL_FILE))
     }
 
     fn of(layers: Layers) -> Result<Self, Invalid> {
-        let loaded = Self { config: layers.read()?, layers };
+        let loaded = Self { config: layers.read()?, layers, source: Source::default() };
         loaded.check()?;
         Ok(loaded)
     }

@@ -16,11 +16,11 @@ pub(super) fn routes() -> Router<App> {
 
 /// All of them: they come from the configuration, which is short.
 async fn list(State(app): State<App>) -> Answer<PageView<AgentInfo>> {
-    Answer(PageView { items: app.agents().to_vec(), next_cursor: None })
+    Answer(PageView { items: app.agents(), next_cursor: None })
 }
 
 async fn show(State(app): State<App>, Path(agent_id): Path<AgentId>) -> Result<Answer<AgentInfo>> {
-    let agent = app.agents().iter().find(|agent| agent.agent_id == agent_id);
+    let agent = app.agents().into_iter().find(|agent| agent.agent_id == agent_id);
     agent.cloned().map(Answer).ok_or_else(|| {
         let detail = format!("there is no agent {agent_id}: GET /v1/agents lists those there are");
         Problem::not_found("unknown_agent", detail)

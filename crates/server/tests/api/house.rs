@@ -71,7 +71,7 @@ impl<S: MailboxStore + 'static> House<S> {
         let closing = CancellationToken::new();
         let router = postroom_server::router(Options {
             postroom: postroom.clone(),
-            agents: vec![agent()],
+            agents: Arc::new(|| vec![agent()]),
             bound: addr,
             closing: closing.clone(),
         });

@@ -4,6 +4,7 @@ mod draining;
 mod listen;
 mod log;
 mod parts;
+mod reload;
 mod signals;
 
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use postroom_agent::AgentRegistry;
+use postroom_agent::{AgentRegistry, Agents};
 use postroom_service::Postroom;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -78,7 +79,7 @@ fn agents_in_force(registry: &AgentRegistry) -> String {
     format!("\n# Agents in force:\n{}", agents.concat())
 }
 
-async fn serve(loaded: &Loaded, registry: Arc<AgentRegistry>) -> anyhow::Result<ExitCode> {
+async fn serve(loaded: &Loaded, registry: AgentRegistry) -> anyhow::Result<ExitCode> {
     // From here on a signal is an orderly end.
     let mut interrupts = Interrupts::listen()?;
     let (listener, address) = listen::bind(loaded).await?;
@@ -87,13 +88,18 @@ async fn serve(loaded: &Loaded, registry: Arc<AgentRegistry>) -> anyhow::Result<
     for problem in registry.problems() {
         tracing::warn!("{problem}");
     }
-    let server = Server::start(loaded, &registry, &store, listener, address).await?;
+    let agents = Arc::new(Agents::new(registry));
+    let server = Server::start(loaded, &agents, &store, listener, address).await?;
 
-    let ended = server.until_signal(&mut interrupts).await;
+    let ended = tokio::select! {
+        ended = server.until_signal(&mut interrupts) => ended,
+        error = reload::keep_up(loaded, &agents) => Err(error),
+    };
     let ended = match ended {
         Ok(signal) => server.drain(signal, &mut interrupts).await,
         Err(error) => Err(error),
     };
+    agents.current().stop().await;
     store.close();
     ended
 }
@@ -113,19 +119,22 @@ impl Server {
     )]
     async fn start(
         loaded: &Loaded,
-        registry: &Arc<AgentRegistry>,
+        agents: &Arc<Agents>,
         store: &OpenStore,
         listener: TcpListener,
         address: SocketAddr,
     ) -> anyhow::Result<Self> {
         let closing = CancellationToken::new();
-        let postroom = parts::postroom(loaded, registry.clone(), store).await?;
+        let postroom = parts::postroom(loaded, agents.clone(), store).await?;
         if !address.ip().is_unspecified() {
             postroom.set_address(format!("http://{address}"));
         }
         let router = postroom_server::router(postroom_server::Options {
             postroom: postroom.clone(),
-            agents: parts::agents(registry),
+            agents: Arc::new({
+                let agents = agents.clone();
+                move || parts::agents(&agents.current())
+            }),
             bound: address,
             closing: closing.clone(),
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use postroom_agent::provider::client_tls;
-use postroom_agent::{AgentExecutor, AgentRegistry, Env, Settings, Wait};
+use postroom_agent::{AgentExecutor, AgentRegistry, Agents, Env, Settings};
 use postroom_core::id::NodeId;
 use postroom_core::ports::{
     Clock, EventFeed, IdSource, LiveControl, MailboxStore, Signals, Spawner,
@@ -107,26 +107,27 @@ impl Traffic {
 }
 
 /// The agents, checked; keys come from this process's environment.
-pub(super) fn registry(loaded: &Loaded) -> Result<Arc<AgentRegistry>, Invalid> {
+pub(super) fn registry(loaded: &Loaded) -> Result<AgentRegistry, Invalid> {
     let env: Env = Arc::new(|name| std::env::var(name).ok());
     AgentRegistry::builder(env, Arc::new(SystemClock))
         .models(loaded.config.models.clone())
         .agents(loaded.config.agents.clone())
+        .http_fetch(loaded.config.tools.http_fetch.clone())
+        .mcp(loaded.config.mcp.clone(), Arc::new(TokioSpawner))
         .build()
-        .map(Arc::new)
         .map_err(|error| loaded.locate(&error))
 }
 
 /// The service.
 pub(super) async fn postroom(
     loaded: &Loaded,
-    registry: Arc<AgentRegistry>,
+    agents: Arc<Agents>,
     store: &OpenStore,
 ) -> anyhow::Result<Postroom> {
     let traffic = Traffic::open(loaded).await?;
     let config = loaded.service();
-    let wait = Wait::InMemory { lease: config.mailbox.suspended_lease() };
-    let settings = Settings { wait, ..Settings::default() };
+    let suspended_lease = config.mailbox.suspended_lease();
+    let settings = Settings { suspended_lease, ..Settings::default() };
     let ids = Arc::new(SystemIds::new());
     // New with each start: a claim of an earlier process is never taken for this one's.
     let node = NodeId::from(ids.new_uuid());
@@ -135,7 +136,7 @@ pub(super) async fn postroom(
         signals: traffic.signals,
         live: traffic.live,
         feed: traffic.feed,
-        executor: Arc::new(AgentExecutor::new(registry, settings)),
+        executor: Arc::new(AgentExecutor::new(agents, settings)),
         ids,
         spawner: Arc::new(TokioSpawner),
         on_collect: None,
