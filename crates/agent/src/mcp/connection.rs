@@ -36,8 +36,8 @@ pub(super) struct Connection {
 
 /// How a call ended that has no result.
 pub(super) enum CallError {
-    /// The server is gone.
-    Lost,
+    /// The server is gone, or can't be reached: what became of the call is not known.
+    Lost(String),
     /// The call was cancelled, and the server told so.
     Cancelled,
     /// The server refused it.
@@ -136,9 +136,11 @@ impl Connection {
 }
 
 impl From<ServiceError> for CallError {
-    fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::TransportClosed | ServiceError::TransportSend(_) => Self::Lost,
+    fn from(failed: ServiceError) -> Self {
+        match failed {
+            ServiceError::TransportClosed | ServiceError::TransportSend(_) => {
+                Self::Lost(error::of_request(&failed))
+            }
             ServiceError::McpError(error) => Self::Refused(error.message.into_owned()),
             other => Self::Refused(other.to_string()),
         }
@@ -164,11 +166,13 @@ struct UnansweredCall<'a> {
 
 impl UnansweredCall<'_> {
     async fn answer(&mut self) -> Result<ServerResult, CallError> {
-        let Some(handle) = &mut self.handle else { return Err(CallError::Lost) };
+        let Some(handle) = &mut self.handle else {
+            return Err(ServiceError::TransportClosed.into());
+        };
         let answer = (&mut handle.rx).await;
         self.handle = None;
         // Without a sender there is no connection.
-        answer.map_err(|_| CallError::Lost)?.map_err(CallError::from)
+        answer.map_err(|_| ServiceError::TransportClosed)?.map_err(CallError::from)
     }
 }
 

@@ -82,11 +82,11 @@ impl Tool for McpTool {
                 CallError::Cancelled => {
                     return Err(ToolError::Failed("the call was cancelled".to_owned()));
                 }
-                CallError::Lost => {
+                CallError::Lost(reason) => {
                     self.server.lost(&connection).await;
                     if !once_more {
                         return Err(ToolError::Failed(format!(
-                            "MCP server `{}` was lost during the call; what it did until then is not known",
+                            "MCP server `{}` was lost during the call ({reason}); what it did until then is not known",
                             self.server.name()
                         )));
                     }

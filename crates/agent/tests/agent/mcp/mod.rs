@@ -263,10 +263,12 @@ async fn a_server_that_does_not_start_is_not_tried_all_the_time() {
     let unknown = McpError::Unknown { server: "u".into() };
     assert_eq!(servers.tools("u").await.err(), Some(unknown));
 
-    for (command, expected) in
-        [(json!(["sleep", "1000"]), "did not answer within 200 ms"), (json!(["true"]), "closed")]
-    {
-        let configs = json!({"t": {"command": command, "start_timeout_ms": 200}});
+    for (command, timeout_ms, expected) in [
+        (json!(["sleep", "1000"]), 200, "did not answer within 200 ms"),
+        // It ends when it has been spoken to.
+        (json!(["sh", "-c", "read line"]), 30_000, "closed"),
+    ] {
+        let configs = json!({"t": {"command": command, "start_timeout_ms": timeout_ms}});
         let servers = checked(configs, &[("PATH", "/usr/bin:/bin")]).unwrap();
         let reason = start(servers.tools("t").await.err());
         assert!(reason.contains(expected), "{reason}");
