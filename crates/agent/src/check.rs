@@ -25,7 +25,7 @@ impl Known<'_> {
         for tool in &config.tools {
             self.check_tool(agent, tool)?;
         }
-        self.check_approvals(agent, config)?;
+        check_approvals(agent, config)?;
         check_numbers(agent, config)
     }
 
@@ -77,18 +77,18 @@ impl Known<'_> {
         let (agent, to) = (agent.clone(), pattern.to_owned());
         Err(ConfigError::UnknownDelegate { agent, to, known })
     }
+}
 
-    /// A pattern that fits none of the agent's tools is a slip of the pen, and a dangerous one.
-    fn check_approvals(&self, agent: &AgentId, config: &AgentConfig) -> Result<(), ConfigError> {
-        let own = |pattern: &str| config.tools.iter().any(|tool| overlap(pattern, tool));
-        match config.approve.iter().find(|pattern| !own(pattern)) {
-            None => Ok(()),
-            Some(pattern) => Err(ConfigError::UnknownApproval {
-                agent: agent.clone(),
-                pattern: pattern.clone(),
-                known: config.tools.clone(),
-            }),
-        }
+/// A pattern that fits none of the agent's tools is a slip of the pen, and a dangerous one.
+fn check_approvals(agent: &AgentId, config: &AgentConfig) -> Result<(), ConfigError> {
+    let own = |pattern: &str| config.tools.iter().any(|tool| overlap(pattern, tool));
+    match config.approve.iter().find(|pattern| !own(pattern)) {
+        None => Ok(()),
+        Some(pattern) => Err(ConfigError::UnknownApproval {
+            agent: agent.clone(),
+            pattern: pattern.clone(),
+            known: config.tools.clone(),
+        }),
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) struct Pin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
     /// How long the run has worked, in milliseconds, where that is limited.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub worked_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked_ms: Option<u64>,
 }
 
 /// A summary of a thread's log up to some message.
@@ -40,10 +40,6 @@ pub(crate) struct Summary {
     /// The last message that it stands for.
     pub through_seq: u64,
     pub text: String,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Pin {
@@ -59,7 +55,7 @@ impl Pin {
             started: BTreeSet::new(),
             ask_until: None,
             summary: inherited.and_then(|inherited| inherited.summary),
-            worked_ms: 0,
+            worked_ms: None,
         }
     }
 

@@ -30,7 +30,7 @@ pub enum TicketState {
     /// Was decided.
     Decided {
         /// How.
-        decision: Decision,
+        decision: Box<Decision>,
         /// Whether the run was executing then, suspended in memory.
         live: bool,
     },

@@ -87,7 +87,7 @@ impl Turn {
         let decision =
             |ticket: &Ticket| Some((ticket.tool_call_id.clone(), ticket.decision()?.clone()));
         let began = Instant::now();
-        let worked = Duration::from_millis(pin.worked_ms);
+        let worked = Duration::from_millis(pin.worked_ms.unwrap_or(0));
         let limit = agent.definition.limits.time_limit_ms.map(Duration::from_millis);
         Self {
             frontend,
@@ -237,7 +237,7 @@ impl Turn {
         }
         if self.work_ends.is_some() {
             let worked = self.work_began.elapsed();
-            self.pin.worked_ms = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
+            self.pin.worked_ms = u64::try_from(worked.as_millis()).ok();
             self.pin_is_new = true;
         }
         let mut step = self.step();

@@ -35,7 +35,7 @@ pub(super) struct Blocked {
 /// What a call waits for.
 pub(super) enum Block {
     /// A decision.
-    Ticket(Ticket, WaitReason),
+    Ticket(Box<Ticket>, WaitReason),
     /// The end of a run.
     Run(RunId),
     /// A moment, in the store's time.
@@ -156,7 +156,7 @@ impl Turn {
             Ok(question) => question,
             Err(error) => return Stand::failed(&error.to_string()),
         };
-        if self.decisions.get(&call.id).is_none() && self.prompt.is_answered(&self.run, &call.id) {
+        if !self.decisions.contains_key(&call.id) && self.prompt.is_answered(&self.run, &call.id) {
             return Stand::known(Output::well(json!("The user answered: see the next message.")));
         }
         self.answer_or_ask(call, question.question, WaitReason::UserInput)
@@ -202,7 +202,7 @@ impl Turn {
 
 fn raise(call: &ToolCall, id: ToolCallId, message: String, reason: WaitReason) -> Stand {
     let ticket = Ticket::open(id, call.name.clone(), call.arguments.clone(), message);
-    Stand::Blocked(Block::Ticket(ticket, reason))
+    Stand::Blocked(Block::Ticket(ticket.into(), reason))
 }
 
 fn forbidden(reason: Option<String>) -> Stand {

@@ -30,7 +30,7 @@ impl Awaited {
         for Blocked { call, by } in blocked {
             awaited.calls.push(call);
             match by {
-                Block::Ticket(ticket, reason) => awaited.tickets.push((ticket, reason)),
+                Block::Ticket(ticket, reason) => awaited.tickets.push((*ticket, reason)),
                 Block::Run(run_id) => awaited.runs.push(run_id),
                 Block::Until(until) => {
                     awaited.until = Some(awaited.until.map_or(until, |first| first.min(until)));

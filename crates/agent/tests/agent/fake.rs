@@ -140,7 +140,8 @@ impl Fake {
         let tool_call_id = decision.tool_call_id.clone();
         let mut run = self.run.lock();
         let ticket = run.tickets.iter_mut().find(|ticket| ticket.tool_call_id == tool_call_id);
-        ticket.expect("the ticket is there").state = TicketState::Decided { decision, live: true };
+        ticket.expect("the ticket is there").state =
+            TicketState::Decided { decision: decision.into(), live: true };
         drop(run);
         self.decided.send_modify(|count| *count += 1);
     }
@@ -208,7 +209,7 @@ impl Fake {
             let mut tickets = run.tickets.iter_mut();
             let ticket = tickets.find(|ticket| ticket.tool_call_id == decision.tool_call_id);
             if let Some(ticket) = ticket.filter(|ticket| ticket.is_open()) {
-                ticket.state = TicketState::Decided { decision, live: true };
+                ticket.state = TicketState::Decided { decision: decision.into(), live: true };
             }
         }
         run.steps += step.steps;

@@ -57,9 +57,9 @@ impl Work<'_> {
                 .ok_or(unknown)?;
             match &ticket.state {
                 TicketState::Open => {
+                    let decision = Box::new(decision);
                     ticket.state = TicketState::Decided { decision: decision.clone(), live };
                     newly_closed = true;
-                    let decision = Box::new(decision);
                     self.event(Some(run_id), EventBody::ToolCallResumed { tool_call_id, decision });
                 }
                 TicketState::Decided { decision: first, live }

@@ -21,7 +21,7 @@ async fn list(State(app): State<App>) -> Answer<PageView<AgentInfo>> {
 
 async fn show(State(app): State<App>, Path(agent_id): Path<AgentId>) -> Result<Answer<AgentInfo>> {
     let agent = app.agents().into_iter().find(|agent| agent.agent_id == agent_id);
-    agent.cloned().map(Answer).ok_or_else(|| {
+    agent.map(Answer).ok_or_else(|| {
         let detail = format!("there is no agent {agent_id}: GET /v1/agents lists those there are");
         Problem::not_found("unknown_agent", detail)
     })
