@@ -335,7 +335,6 @@ fn new_run(agent: &str) -> Run {
         agent_version: None,
         origin: Origin::User,
         parent_run_id: None,
-        report: Default::default(),
         input: Vec::new(),
         spec: Arc::default(),
         status: RunStatus::Created,

@@ -18,6 +18,7 @@ mod registry;
 mod scripted;
 mod server;
 mod service;
+mod tasks;
 mod tools;
 mod turn;
 mod window;

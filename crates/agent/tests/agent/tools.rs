@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_agent::tool::{Tool, ToolContext, ToolError};
-use postroom_agent::{AgentExecutor, Settings};
+use postroom_agent::{AgentExecutor, Agents, Settings};
 use postroom_core::event::EventBody;
 use postroom_core::ports::CancelReason;
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ async fn no_arguments_are_no_error() {
 async fn a_tool_that_hangs_can_be_cancelled() {
     let model = Scripted::new(vec![calls(&[call("c1", "giant", json!({"hang": true}))])]);
     let fake = Fake::new(&["go"]);
-    let executor = AgentExecutor::new(Arc::new(registry(&model)), Settings::default());
+    let executor = AgentExecutor::new(Arc::new(Agents::new(registry(&model))), Settings::default());
     let (outcome, ()) = tokio::join!(fake.execute(&executor), async {
         while fake.log.lock().len() < 2 {
             tokio::task::yield_now().await;

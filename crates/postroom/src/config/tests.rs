@@ -155,7 +155,7 @@ fn every_error_names_its_place() {
             &[],
             "p.toml:2: signals.postgres_url: it carries what",
         ),
-        ("[mcp.files]\ncommand = [\"x\"]\n", &[], &[], "p.toml:1: mcp.files: MCP servers are not"),
+        ("[mcp.files]\ncomand = [\"x\"]\n", &[], &[], "p.toml:2: mcp.files.comand: unknown key"),
         (
             "",
             &[("POSTROOM_LIMITS__DRAIN_MS", "soon")],
