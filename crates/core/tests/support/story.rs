@@ -54,7 +54,7 @@ impl Reader<'_> {
         match kind % 40 {
             0 => Command::CreateThread(CreateThread::default()),
             1 => Command::PatchThread { metadata: Metadata::from_iter([("k".into(), b.into())]) },
-            2 if a % 8 == 0 => Command::DeleteThread,
+            2 if a % 5 == 0 => Command::DeleteThread,
             3..=11 => Command::Submit(Box::new(self.submit())),
             12 => Command::Enqueue(Box::new(Enqueue {
                 run_id: self.run_id(a).unwrap_or_else(|| RunId::parse("named").unwrap()),
