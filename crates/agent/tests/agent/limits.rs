@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_agent::tool::tool_fn;
-use postroom_agent::{AgentConfig, Limits};
+use postroom_agent::{AgentConfig, AgentExecutor, Limits};
 use postroom_core::message::Role;
 use postroom_core::ports::RunOutcome;
 use postroom_core::run::Termination;
@@ -17,7 +17,7 @@ fn limited(limits: Limits) -> AgentConfig {
     AgentConfig { limits, ..agent("scripted", &["clock", "sleep"]) }
 }
 
-async fn end_of(fake: &Arc<Fake>, model: &Arc<Scripted>, config: AgentConfig) -> (String, String) {
+fn sleeping(model: &Arc<Scripted>, config: AgentConfig) -> AgentExecutor {
     let sleep = tool_fn("sleep", "Sleeps.", |seconds: Seconds, _| async move {
         tokio::time::sleep(Duration::from_secs(seconds.seconds)).await;
         Ok(json!("slept"))
@@ -28,7 +28,11 @@ async fn end_of(fake: &Arc<Fake>, model: &Arc<Scripted>, config: AgentConfig) ->
         .agents(one_agent(config))
         .build()
         .unwrap();
-    let outcome = fake.execute(&executor(registry)).await;
+    executor(registry)
+}
+
+async fn end_of(fake: &Arc<Fake>, model: &Arc<Scripted>, config: AgentConfig) -> (String, String) {
+    let outcome = fake.execute(&sleeping(model, config)).await;
     let RunOutcome::Completed { last, result } = outcome else { panic!("{outcome:?}") };
     fake.settle(*last);
     assert_eq!(result.error, None, "a limit is no error");
@@ -121,11 +125,8 @@ async fn time_counts_over_attempts() {
     *fake.fail_commit.lock() = Some((3, postroom_core::ports::ContextError::ClaimLost));
     let limits = Limits { time_limit_ms: Some(5_000), ..Limits::default() };
     let config = limited(limits);
-    let first = tokio::spawn({
-        let (fake, model, config) = (fake.clone(), model.clone(), config.clone());
-        async move { end_of(&fake, &model, config).await }
-    });
-    assert!(first.await.is_err(), "the attempt did not end the run");
+    let outcome = fake.execute(&sleeping(&model, config.clone())).await;
+    assert!(matches!(outcome, RunOutcome::TransientError { .. }), "{outcome:?}");
     let (code, _) = end_of(&fake, &model, config).await;
     assert_eq!(code, "time_limit");
     assert_eq!(model.requests.lock().len(), 3);

@@ -3,6 +3,7 @@
 mod approvals;
 mod ask;
 mod canary;
+mod crashes;
 mod demo;
 mod fake;
 mod hostile;

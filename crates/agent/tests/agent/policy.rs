@@ -147,7 +147,7 @@ async fn what_nobody_decides_in_time_is_decided_by_default() {
         let outcome = fake.execute(&executor).await;
         let RunOutcome::Waiting { last, wait } = outcome else { panic!("{outcome:?}") };
         // The store's time stands still in this test: all of it is left.
-        assert_eq!(wait.resume_in, Some(Duration::from_secs(60)));
+        assert_eq!(wait.resume_in, Some(Duration::from_mins(1)));
         fake.settle(*last);
         *fake.time.lock() = Timestamp(60_000);
         assert_eq!(output(fake.execute(&executor).await), "Done.");
