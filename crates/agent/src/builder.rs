@@ -57,6 +57,12 @@ impl Builder {
         Self { agents, ..self }
     }
 
+    /// One more agent, under its name.
+    pub fn agent(mut self, name: &str, config: AgentConfig) -> Self {
+        self.agents.insert(name.to_owned(), config);
+        self
+    }
+
     /// The configured models: `[models.*]`.
     pub fn models(self, models: BTreeMap<String, ModelConfig>) -> Self {
         Self { models, ..self }

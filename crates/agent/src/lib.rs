@@ -30,6 +30,7 @@ mod prompt;
 pub mod provider;
 mod registry;
 mod reply;
+pub mod script;
 mod sender;
 pub mod tool;
 pub mod tools;

@@ -66,10 +66,20 @@ impl Prompt {
         self.messages.get(self.place_of(id)?).map(|logged| logged.created_at)
     }
 
-    /// Whether somebody has said something to the run since it made the call.
+    /// Whether a person has said something to the run since it made the call.
     pub fn is_answered(&self, run: &Run, id: &ToolCallId) -> bool {
+        self.said_since(run, id).any(|message| message.visibility == Visibility::All)
+    }
+
+    /// Whether anything was said to the run since it made the call, be it by the system.
+    pub fn is_interrupted(&self, run: &Run, id: &ToolCallId) -> bool {
+        self.said_since(run, id).next().is_some()
+    }
+
+    fn said_since(&self, run: &Run, id: &ToolCallId) -> impl Iterator<Item = &Message> {
         let after = self.place_of(id).map_or(&[][..], |place| &self.messages[place + 1..]);
-        after.iter().any(|logged| logged.run_id == run.id && logged.message.role == Role::User)
+        let own = after.iter().filter(move |logged| logged.run_id == run.id);
+        own.map(|logged| &*logged.message).filter(|message| message.role == Role::User)
     }
 
     /// The message that makes the call. A call's id is unique in its thread.

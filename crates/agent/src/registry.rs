@@ -190,6 +190,16 @@ impl AgentRegistry {
         })
     }
 
+    /// Takes over the MCP servers of `other` that are configured the same here: a reload must not
+    /// restart them.
+    pub fn keeping_servers_of(self, other: &Self) -> Self {
+        let mcp = match (self.mcp, &other.mcp) {
+            (Some(own), Some(others)) => Some(own.keeping(others)),
+            (own, _) => own,
+        };
+        Self { mcp, ..self }
+    }
+
     /// Stops the programs of MCP servers, and waits until they have ended.
     pub async fn stop(&self) {
         if let Some(mcp) = &self.mcp {

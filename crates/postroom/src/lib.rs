@@ -19,18 +19,28 @@ pub use postroom_service as service;
 pub use postroom_signals as signals;
 pub use postroom_stores as stores;
 
+mod embedded;
+
+pub use embedded::{agents, embedded, memory_store};
+
 /// What a program with a mailbox of its own begins with.
 pub mod prelude {
+    pub use crate::agent::script::Script;
+    pub use crate::agent::tool::{ToolContext, tool_fn};
+    pub use crate::agent::{AgentConfig, AgentExecutor, Agents, McpConfig, Settings};
     pub use crate::core::command::{Activation, Mode, Submit};
     pub use crate::core::event::EventBody;
     pub use crate::core::id::{AgentId, MessageId, NodeId, RunId, ThreadId};
     pub use crate::core::message::{Message, NewMessage, Role};
     pub use crate::core::ports::{
-        Clock, Executor, IdSource, MailboxStore, RunContext, RunOutcome, Spawner,
+        Clock, Executor, IdSource, MailboxStore, RunContext, RunFilter, RunOutcome, Spawner,
     };
+    pub use crate::core::run::Run;
+    pub use crate::core::ticket::{Decision, DecisionAction};
     pub use crate::service::{Config, Parts, Postroom, TokioSpawner};
     pub use crate::signals::{LocalFeed, LocalLive, LocalSignals};
     pub use crate::stores::memory::MemoryStore;
     pub use crate::stores::sqlite::{self, SqliteStore};
     pub use crate::stores::system::{SystemClock, SystemIds};
+    pub use crate::{agents, embedded, memory_store};
 }

@@ -59,6 +59,11 @@ impl Server {
         Self { name, config, endpoint, env, spawner, state: Mutex::default() }
     }
 
+    /// Whether the other is configured the same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.config == other.config
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -35,6 +35,17 @@ impl McpServers {
         Ok(Self(servers))
     }
 
+    /// These servers, but in place of each that `others` have with the same configuration, theirs:
+    /// it may run already.
+    pub fn keeping(mut self, others: &Self) -> Self {
+        for (name, server) in &mut self.0 {
+            if let Some(other) = others.0.get(name).filter(|other| other.is_like(server)) {
+                *server = other.clone();
+            }
+        }
+        self
+    }
+
     /// The names of all servers, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

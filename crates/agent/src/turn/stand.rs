@@ -174,7 +174,7 @@ impl Turn {
         if now >= until {
             return Ok(Stand::known(Output::well(json!("The time has come."))));
         }
-        if self.prompt.is_answered(&self.run, &call.id) {
+        if self.prompt.is_interrupted(&self.run, &call.id) {
             let cut = "A message came before the time: see the next message.";
             return Ok(Stand::known(Output::well(json!(cut))));
         }

@@ -74,7 +74,7 @@ fn take_up(loaded: &Loaded, agents: &Agents, in_force: &Config) -> Option<Config
     for problem in registry.problems() {
         tracing::warn!("{problem}");
     }
-    agents.replace(registry);
+    agents.replace(registry.keeping_servers_of(&agents.current()));
     tracing::info!("the agents of the changed configuration are in force");
     Some(config)
 }
