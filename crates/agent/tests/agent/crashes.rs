@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use crate::fake::{agent, builder, one_agent};
 use crate::scripted::{call, finished};
 
-struct PausedClock(Instant);
+pub struct PausedClock(pub Instant);
 
 impl Clock for PausedClock {
     fn now(&self) -> Timestamp {
@@ -44,24 +44,28 @@ impl Clock for PausedClock {
 
 /// When an executor dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Death {
+pub enum Death {
     /// Before its commit is written.
     Before,
     /// Once its commit is written, before it hears so.
     After,
 }
 
-/// An executor that dies once, at the commit of a given number.
-struct Mortal {
-    inner: AgentExecutor,
-    commits: Arc<AtomicUsize>,
-    dies: Option<(usize, Death)>,
+/// At which commits executors die, counted over all of them.
+pub type Deaths = Arc<BTreeMap<usize, Death>>;
+
+/// An executor that dies at some commits.
+pub struct Mortal {
+    pub inner: AgentExecutor,
+    pub commits: Arc<AtomicUsize>,
+    pub dies: Deaths,
 }
 
 #[async_trait]
 impl Executor for Mortal {
     async fn run(&self, activation: Activation, context: Arc<dyn RunContext>) -> RunOutcome {
-        let context = Dying { inner: context, commits: self.commits.clone(), dies: self.dies };
+        let context =
+            Dying { inner: context, commits: self.commits.clone(), dies: self.dies.clone() };
         self.inner.run(activation, Arc::new(context)).await
     }
 }
@@ -69,13 +73,13 @@ impl Executor for Mortal {
 struct Dying {
     inner: Arc<dyn RunContext>,
     commits: Arc<AtomicUsize>,
-    dies: Option<(usize, Death)>,
+    dies: Deaths,
 }
 
 impl Dying {
     fn dies_now(&self) -> Option<Death> {
         let number = self.commits.fetch_add(1, Ordering::SeqCst);
-        self.dies.and_then(|(at, death)| (at == number).then_some(death))
+        self.dies.get(&number).copied()
     }
 }
 
@@ -181,7 +185,7 @@ impl Model for Planner {
 }
 
 /// What every provider insists on: each call is followed at once by its result, and by one only.
-fn assert_is_valid(request: &ModelRequest) {
+pub fn assert_is_valid(request: &ModelRequest) {
     let mut open: Vec<ToolCallId> = Vec::new();
     for message in &request.messages {
         if message.role == Role::Tool {
@@ -199,8 +203,8 @@ fn assert_is_valid(request: &ModelRequest) {
 
 #[derive(serde::Deserialize, postroom_agent::schemars::JsonSchema)]
 #[schemars(crate = "postroom_agent::schemars")]
-struct What {
-    what: String,
+pub struct What {
+    pub what: String,
 }
 
 /// What a task came to.
@@ -252,7 +256,11 @@ async fn play(dies: Option<(usize, Death)>) -> Story {
         signals: Arc::new(LocalSignals::default()),
         live: Arc::new(LocalLive::default()),
         feed: Arc::new(LocalFeed::default()),
-        executor: Arc::new(Mortal { inner, commits: commits.clone(), dies }),
+        executor: Arc::new(Mortal {
+            inner,
+            commits: commits.clone(),
+            dies: Arc::new(dies.into_iter().collect()),
+        }),
         ids: Arc::new(SystemIds::new()),
         spawner: Arc::new(TokioSpawner),
         on_collect: None,

@@ -17,6 +17,7 @@ mod pool;
 mod providers;
 mod registry;
 mod scripted;
+mod seeds;
 mod server;
 mod service;
 mod tasks;

@@ -49,7 +49,8 @@ fn the_default_file_says_the_defaults_and_leaves_none_out() {
 
 #[test]
 fn the_examples_in_the_default_file_can_be_used() {
-    let example = |line: &str| line.strip_prefix("# [").is_some() || line.contains(" = ");
+    let section = |line: &str| line.trim_start_matches("# ").starts_with('[');
+    let example = |line: &str| section(line) || line.contains(" = ");
     let lines: Vec<&str> = DEFAULT_TOML
         .lines()
         .skip_while(|line| !line.starts_with("# [models.small]"))

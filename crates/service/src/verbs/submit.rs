@@ -121,6 +121,11 @@ impl Node {
             Ok(Reply::Submitted(submitted)) => {
                 self.accepted(submitted, start, permit, answer.asked_at)
             }
+            // This try has written nothing, but one before it may be carried out yet.
+            Err(StoreError::Refused(refusal)) if answer.lost_one && !is_waited_out(&refusal) => {
+                let reason = format!("an earlier try is without an answer; now: {refusal}");
+                Done::failed(StoreError::OutcomeUnknown { reason })
+            }
             Ok(other) => Done::failed(misanswered("submit", &other)),
             Err(error) => Done::failed(error),
         }
@@ -273,6 +278,11 @@ impl Node {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether an interrupting submission tries again after this.
+fn is_waited_out(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::ActiveRun { .. })
 }
 
 /// Whether what is queued and waits ends.

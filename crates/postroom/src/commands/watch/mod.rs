@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::list::printable;
 use crate::client::{Client, Error, Event, EventBody, Follow, Followed};
 use crate::output::{note, print};
 use approvals::Approvals;
@@ -156,10 +157,27 @@ impl Watch {
                 Ok(None)
             }
             "user_input" => {
+                self.show_questions().await?;
                 Ok(Some(Ended::Waits("your answer: send it to the same thread with -t".to_owned())))
             }
             _ => Ok(None),
         }
+    }
+
+    /// Shows what the agent asks, each question once.
+    async fn show_questions(&mut self) -> anyhow::Result<()> {
+        let run: Value = match self.client.get(&["runs", &self.run], &[]).await {
+            Ok(run) => run,
+            // How the run can be answered is said all the same.
+            Err(error) if error.is_transient() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for ticket in run["waiting"]["tickets"].as_array().into_iter().flatten() {
+            if let Some(question) = ticket["message"].as_str().filter(|_| !self.json) {
+                note(&format!("the agent asks: {}", printable(question)));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the run has ended although its last event did not come.
