@@ -46,6 +46,7 @@ pub const ALL: &[&str] = &[
     "executor panicked",
     "executor cancelled",
     "executor ignored a cancel",
+    "executor parked",
     "executor suspended",
     "executor waited: tool_permission",
     "executor waited: user_input",
