@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 /// Begins to log what `RUST_LOG` asks for, or all that is of interest.
 pub(super) fn start() -> anyhow::Result<()> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.trim().is_empty());
-    let wanted = wanted.as_deref().unwrap_or("info");
+    let wanted = wanted.as_deref().unwrap_or("info,rmcp=warn");
     let filter = EnvFilter::try_new(wanted)
         .with_context(|| format!("environment variable RUST_LOG: `{wanted}` can't be read"))?
         // The model client logs what providers send, which may repeat a key. What matters of it is
