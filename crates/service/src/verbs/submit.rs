@@ -108,8 +108,18 @@ impl Node {
     pub(crate) async fn submit_once(
         self: &Arc<Self>,
         thread_id: ThreadId,
-        mut submit: Submit,
+        submit: Submit,
     ) -> Done<Submitted> {
+        let (done, lost_one) = self.try_to_submit(thread_id, submit).await;
+        if lost_one { unless_refused(done) } else { done }
+    }
+
+    /// The same, and whether a try is without an answer.
+    async fn try_to_submit(
+        self: &Arc<Self>,
+        thread_id: ThreadId,
+        mut submit: Submit,
+    ) -> (Done<Submitted>, bool) {
         let permit = self.place_for(&submit);
         submit.claim = permit.is_some().then(|| self.claim_request(None));
         let start = submit.start;
@@ -117,18 +127,14 @@ impl Node {
         if answer.lost_one && permit.is_some() {
             self.lost.look_for_some(self);
         }
-        match answer.reply {
+        let done = match answer.reply {
             Ok(Reply::Submitted(submitted)) => {
                 self.accepted(submitted, start, permit, answer.asked_at)
             }
-            // This try has written nothing, but one before it may be carried out yet.
-            Err(StoreError::Refused(refusal)) if answer.lost_one && !is_waited_out(&refusal) => {
-                let reason = format!("an earlier try is without an answer; now: {refusal}");
-                Done::failed(StoreError::OutcomeUnknown { reason })
-            }
             Ok(other) => Done::failed(misanswered("submit", &other)),
             Err(error) => Done::failed(error),
-        }
+        };
+        (done, answer.lost_one)
     }
 
     /// A place for the run to start in at once. Where others wait for a place, it queues behind them.
@@ -188,15 +194,18 @@ impl Node {
         let deadline = Instant::now() + self.config.mailbox.cancel_wait();
         let mut listening = None;
         let mut asked = None;
+        let mut lost_one = false;
         loop {
-            let done = self.submit_once(thread_id.clone(), submit.clone()).await;
+            let (done, lost) = self.try_to_submit(thread_id.clone(), submit.clone()).await;
+            lost_one |= lost;
+            let done = if lost_one { unless_active(done) } else { done };
             let Err(Error::Store(StoreError::Refused(Refusal::ActiveRun { run_id, dispatch_id }))) =
                 &done.answer
             else {
                 return done;
             };
             if Instant::now() >= deadline {
-                return done;
+                return if lost_one { unless_refused(done) } else { done };
             }
             // Listen before asking: the answer may be quick.
             let listening = listening.get_or_insert_with(|| self.hub.listen(&thread_id));
@@ -280,9 +289,23 @@ impl Node {
     }
 }
 
-/// Whether an interrupting submission tries again after this.
-fn is_waited_out(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::ActiveRun { .. })
+/// The same, but for a refusal that is waited out.
+fn unless_active(done: Done<Submitted>) -> Done<Submitted> {
+    match &done.answer {
+        Err(Error::Store(StoreError::Refused(Refusal::ActiveRun { .. }))) => done,
+        _ => unless_refused(done),
+    }
+}
+
+/// A refusal says that this try has written nothing; one before it may be carried out yet.
+fn unless_refused(done: Done<Submitted>) -> Done<Submitted> {
+    match done.answer {
+        Err(Error::Store(StoreError::Refused(refusal))) => {
+            let reason = format!("an earlier try is without an answer; now: {refusal}");
+            Done::failed(StoreError::OutcomeUnknown { reason })
+        }
+        _ => done,
+    }
 }
 
 /// Whether what is queued and waits ends.
