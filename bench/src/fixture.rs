@@ -52,8 +52,17 @@ pub async fn service(
     store: Arc<dyn MailboxStore>,
     executor: Arc<dyn Executor>,
 ) -> anyhow::Result<Postroom> {
+    service_for(store, executor, 256).await
+}
+
+/// The same, for so many runs at once.
+pub async fn service_for(
+    store: Arc<dyn MailboxStore>,
+    executor: Arc<dyn Executor>,
+    runs_at_once: usize,
+) -> anyhow::Result<Postroom> {
     let mut config = Config::default();
-    config.limits.max_concurrent_runs = 256;
+    config.limits.max_concurrent_runs = runs_at_once;
     let parts = Parts {
         store,
         signals: Arc::new(LocalSignals::default()),

@@ -1,6 +1,7 @@
 //! Measures Postroom on this machine: parts of it and the whole, each figure beside the yardstick
 //! that it depends on. Every figure of the README comes from here.
 
+mod agents;
 mod fixture;
 mod growth;
 mod idle;
@@ -95,6 +96,15 @@ enum What {
         #[arg(long)]
         store: Option<String>,
     },
+    /// Agents: the loop's own cost, runs that wait, and thousands that speak at once.
+    Agents {
+        /// How many speak at once.
+        #[arg(long, default_value_t = 2_000)]
+        streams: u64,
+        /// How many wait.
+        #[arg(long, default_value_t = 10_000)]
+        waiting: u64,
+    },
     /// Resident memory: idle, for each idle thread, and over many runs.
     Resident {
         /// How many runs.
@@ -113,6 +123,7 @@ fn main() -> anyhow::Result<()> {
             What::Lone { submissions: 500 },
             What::Growth { store: None },
             What::Resident { runs: 1_000_000 },
+            What::Agents { streams: 2_000, waiting: 10_000 },
         ]
     };
     for what in Arguments::parse().what.map_or_else(all, |what| vec![what]) {
@@ -130,6 +141,7 @@ fn main() -> anyhow::Result<()> {
             What::Lone { submissions } => lone::measure(submissions)?,
             What::Growth { store } => growth::measure(store.as_deref())?,
             What::Resident { runs } => resident::measure(runs)?,
+            What::Agents { streams, waiting } => agents::measure(streams, waiting)?,
         }
     }
     Ok(())

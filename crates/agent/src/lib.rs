@@ -16,6 +16,7 @@ mod check;
 pub mod config;
 pub mod demo;
 mod direct;
+pub mod egress;
 mod executor;
 mod frontend;
 pub mod invoke;

@@ -46,6 +46,7 @@ macro_rules! store_in_front {
             queued_thread_ids(after: Option<&::postroom_core::id::ThreadId> = maybe, limit: usize = copy)
                 -> Vec<::postroom_core::id::ThreadId>;
             depth() -> ::postroom_core::ports::DepthByState;
+            depth_of(tenant: &::postroom_core::id::TenantId = whole) -> ::postroom_core::ports::DepthByState;
             nodes() -> Vec<::postroom_core::node::NodeRecord>;
         }
     };

@@ -173,7 +173,7 @@ impl<'s> Check<'s> {
             let fits = match run.report {
                 Report::None => true,
                 Report::Wanted => !run.is_done(),
-                Report::Owed => run.is_done(),
+                Report::Owed => run.is_done() || run.spec.webhook.is_some(),
             };
             self.that(fits, || {
                 format!("9: the report of run {id} is {:?}, it is {}", run.report, run.run_state())

@@ -12,6 +12,7 @@
 //!
 //! This is test code in a library's place: it panics where a store breaks its word.
 
+pub mod access;
 pub mod backend;
 pub mod clock;
 pub mod feed;
@@ -37,5 +38,5 @@ pub use world::World;
 /// The cases by port, as the macros name them.
 #[doc(hidden)]
 pub mod port {
-    pub use crate::{feed, live, signals};
+    pub use crate::{access, feed, live, signals};
 }

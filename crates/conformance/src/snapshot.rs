@@ -64,7 +64,7 @@ async fn all_dispatches(
     store: &dyn MailboxStore,
     thread_id: &ThreadId,
 ) -> Result<Vec<Dispatch>, StoreError> {
-    let filter = DispatchFilter { thread_id: Some(thread_id.clone()), states: Vec::new() };
+    let filter = DispatchFilter { thread_id: Some(thread_id.clone()), ..DispatchFilter::default() };
     let (mut dispatches, mut cursor) = (Vec::new(), None);
     loop {
         let page = store.dispatches(&filter, PAGE, cursor.as_deref()).await?;

@@ -47,7 +47,7 @@ macro_rules! suite {
                 extend_says_what_is_lost, release_after_an_interrupt, release_leaves_a_wait,
                 release_loses_no_attempt, supersede_claimed;
             lists: any_cursor, dispatches, queued_thread_ids, runs, strange_pages, threads,
-                what_is_not_there, while_rows_come_and_go;
+                threads_by_text, what_is_not_there, while_rows_come_and_go;
             nodes: are_forgotten, are_listed_by_id, end, say_how_they_are, say_it_again;
             ops: a_life_by_names, refusals_by_names, the_other_ends_by_names;
             ordering: a_clock_that_goes_back, a_refusal_in_a_batch, a_retry_keeps_its_place,
@@ -65,8 +65,8 @@ macro_rules! suite {
             record: is_fenced, result_needs_a_start, start_begins_clean;
             reopen: keeps_everything, work_goes_on;
             reports: are_found, are_kept, is_not_owed_where_nobody_wants_it,
-                is_owed_by_who_has_children, is_owed_however_the_run_ends,
-                is_owed_until_it_is_made, keep_their_thread, of_a_run_that_starts_over;
+                is_owed_by_who_has_children, is_owed_for_waits_to_an_address,
+                is_owed_however_the_run_ends, is_owed_until_it_is_made, keep_their_thread, of_a_run_that_starts_over;
             requeue: makes_a_new_dispatch, once, only_dead_letters, waits_its_turn;
             retention: days_go_whole, keeps_what_is_newer, of_many_threads;
             settle: a_failed_run_is_a_consumed_delivery, ack, claims_the_next,
@@ -80,7 +80,23 @@ macro_rules! suite {
                 the_boundary_overrules_the_mode, wait_behind_queued_work;
             tasks: all_that_died, are_found, of_a_run_that_has_ended, one_that_ended_before_another_wait,
                 one_that_ends_early, runs_outlive_processes, the_last_one_resumes_the_run;
+            tenants: a_thread_is_its_callers, anothers_runs_and_dispatches, depth_of_each,
+                have_lists_of_their_own, is_for_ever, name_what_is_free, purges_of_each,
+                who_has_none_sees_all;
             threads: create, delete, delete_is_refused_while_there_is_work, patch;
+        }
+    };
+}
+
+/// Makes a test of every case that a store of keys must pass. Takes an expression that gives an
+/// `Arc<dyn AccessStore>`, empty, which may await; it is evaluated for each case.
+#[macro_export]
+macro_rules! access_suite {
+    ($open:expr) => {
+        $crate::cases! { run_port, ($crate::Time::Real, async || $open), port;
+            access: a_key_is_kept_whole, a_key_is_made_once, a_revoked_key_stays_revoked,
+                a_secret_is_the_first_that_was_proposed, keys_are_listed_by_tenant,
+                uses_are_noted;
         }
     };
 }
@@ -196,7 +212,9 @@ mod tests {
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.file_stem().is_some_and(|stem| stem != "mod"))
             .collect();
-        files.extend(["signals.rs", "live.rs", "feed.rs"].map(|name| source.join(name)));
+        files.extend(
+            ["access.rs", "signals.rs", "live.rs", "feed.rs"].map(|name| source.join(name)),
+        );
         for file in files {
             let name = file.file_stem().unwrap().to_str().unwrap();
             let (_, listed) = list.split_once(&format!(" {name}: ")).expect(name);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, DedupeKey, DispatchId, Epoch, InstanceId, NodeId, RunId, ThreadId};
+use crate::id::{
+    AgentId, DedupeKey, DispatchId, Epoch, InstanceId, NodeId, RunId, TenantId, ThreadId,
+};
 use crate::run::Termination;
 use crate::time::Timestamp;
 
@@ -180,6 +182,9 @@ pub struct Dispatch {
     pub id: DispatchId,
     /// The thread it belongs to.
     pub thread_id: ThreadId,
+    /// Whose it is: the thread's.
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
     /// The run it delivers.
     pub run_id: RunId,
     /// The run's agent, so that a node can pass over agents it has no room for.

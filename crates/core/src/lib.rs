@@ -6,6 +6,7 @@
 //! does. There is no I/O here, no clock and no randomness: a store loads a mailbox, lets it decide,
 //! and saves the changes.
 
+pub mod access;
 pub mod command;
 pub mod dispatch;
 pub mod error;
@@ -20,8 +21,10 @@ pub mod pending;
 pub mod policy;
 pub mod ports;
 pub mod report;
+pub mod reserved;
 pub mod run;
 pub mod sabotage;
 pub mod thread;
 pub mod ticket;
 pub mod time;
+pub mod webhook;

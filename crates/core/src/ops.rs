@@ -277,7 +277,11 @@ pub trait Operations: MailboxStore {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Dispatch>, StoreError> {
-        let filter = DispatchFilter { thread_id: Some(thread_id.clone()), states: states.to_vec() };
+        let filter = DispatchFilter {
+            thread_id: Some(thread_id.clone()),
+            states: states.to_vec(),
+            ..DispatchFilter::default()
+        };
         self.dispatches(&filter, limit, cursor).await
     }
 
@@ -288,7 +292,8 @@ pub trait Operations: MailboxStore {
         cursor: Option<&str>,
     ) -> Result<Page<Dispatch>, StoreError> {
         let states = DispatchState::ALL.into_iter().filter(|state| state.is_terminal()).collect();
-        self.dispatches(&DispatchFilter { thread_id: None, states }, limit, cursor).await
+        self.dispatches(&DispatchFilter { states, ..DispatchFilter::default() }, limit, cursor)
+            .await
     }
 
     /// How many dispatches are in each state.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::id::{AgentId, DispatchId, RunId, TaskId, ThreadId, ToolCallId};
+use crate::id::{AgentId, DispatchId, RunId, TaskId, TenantId, ThreadId, ToolCallId};
 use crate::message::Metadata;
 use crate::report::{Report, ReportTo};
 use crate::ticket::Ticket;
@@ -200,7 +200,7 @@ pub struct RunSpec {
     /// Free data.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
-    /// Where to post the outcome.
+    /// Where to post what becomes of it: that it waits for somebody, and its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
     /// Who is told when the run ends.
@@ -217,7 +217,8 @@ impl RunSpec {
 
     /// What a run of this spec owes before it ends.
     pub fn report(&self) -> Report {
-        if self.report_to.is_some() { Report::Wanted } else { Report::None }
+        let is_wanted = self.report_to.is_some() || self.webhook.is_some();
+        if is_wanted { Report::Wanted } else { Report::None }
     }
 }
 
@@ -274,6 +275,9 @@ pub struct Run {
     pub id: RunId,
     /// The thread it belongs to.
     pub thread_id: ThreadId,
+    /// Whose it is: the thread's.
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
     /// The agent that executes it.
     pub agent_id: AgentId,
     /// The agent version it was resolved with, once it was: a retry or a resume replays it.
@@ -299,7 +303,7 @@ pub struct Run {
     pub stop_requested: bool,
     /// Rolled back: later prompts leave its messages out.
     pub hidden: bool,
-    /// Whether its end is reported.
+    /// Whether its end, and where that is wanted its waits, are reported.
     #[serde(default)]
     pub report: Report,
     /// The agent's own state.

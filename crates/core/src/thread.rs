@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::Priority;
-use crate::id::{AgentId, DispatchId, Epoch, RunId, ThreadId};
+use crate::id::{AgentId, DispatchId, Epoch, RunId, TenantId, ThreadId};
 use crate::message::Metadata;
 use crate::time::Timestamp;
 
@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 pub struct Thread {
     /// Its name.
     pub id: ThreadId,
+    /// Whose it is; fixed when it is created.
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
     /// The thread it was opened from, if any.
     pub parent: Option<ThreadId>,
     /// Free data.
@@ -53,10 +56,11 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// A thread without history.
+    /// A thread without history, of the default tenant.
     pub fn new(id: ThreadId, now: Timestamp) -> Self {
         Self {
             id,
+            tenant: TenantId::default(),
             parent: None,
             metadata: Arc::default(),
             epoch: Epoch::default(),

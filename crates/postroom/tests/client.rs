@@ -271,3 +271,92 @@ async fn without_a_server_it_says_what_to_do() {
         assert!(line.contains("postroom serve"), "{line}");
     }
 }
+
+/// A run that waits for its approval, and the call that it waits with.
+async fn waiting(server: &Server, thread: &str, body: &serde_json::Value) -> (String, String) {
+    let request = support::http().post(format!("{}/v1/threads/{thread}/runs", server.url));
+    let request = request.header("content-type", "application/json").body(body.to_string());
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    let path = format!("/v1/runs?thread_id={thread}");
+    let runs = server.until(&path, |runs| runs["items"][0]["status"] == "waiting").await;
+    let run = &runs["items"][0];
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    (text(&run["run_id"]), text(&run["waiting"]["tickets"][0]["tool_call_id"]))
+}
+
+#[tokio::test]
+async fn a_decision_may_change_the_arguments_or_give_the_result() {
+    let (home, server) = home_and_server().await;
+    let wish = serde_json::json!({"messages": "I want approval"});
+    for (thread, flags, answer) in [
+        ("changed", &["--approve", "--arguments", "{\"request\": \"another\"}"][..], "another"),
+        ("given", &["--result", "{\"done\": \"by hand\"}"], "by hand"),
+        ("said", &["--answer", "as you like"], "as you like"),
+    ] {
+        let (run, call) = waiting(&server, thread, &wish).await;
+        let decide = [&["runs", "decide", &run, &call][..], flags].concat();
+        home.client(&server, &decide).await.ok();
+        let path = format!("/v1/runs/{run}");
+        let run = server.until(&path, |run| run["status"] == "done").await;
+        assert!(run["output"].as_str().unwrap().contains(answer), "{run:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_says_nothing_is_wrong_usage() {
+    let (home, server) = home_and_server().await;
+    for (flags, problem) in [
+        (&[][..], "required"),
+        (&["--approve", "--deny"], "cannot be used with"),
+        (&["--deny", "--arguments", "{}"], "--approve"),
+        (&["--approve", "--arguments", "{oops"], "is not JSON"),
+        (&["--result", "null"], "says nothing"),
+    ] {
+        let decide = [&["runs", "decide", "r", "c"][..], flags].concat();
+        let said = home.client(&server, &decide).await;
+        assert_eq!(said.code, Some(2), "{flags:?}: {said:?}");
+        assert!(said.stderr.contains(problem), "{flags:?}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn many_dead_letters_are_dealt_with_in_parts() {
+    let (home, server) = home_and_server().await;
+    for at in 0..30 {
+        server.submit(&format!("t{at}"), "fail permanently").await;
+    }
+    let wanted =
+        |count: u64| move |system: &serde_json::Value| system["depth"]["dead_letter"] == count;
+    // What fails permanently is no dead letter: the delivery was consumed.
+    server.until("/v1/system", wanted(0)).await;
+    for at in 0..30 {
+        server.submit(&format!("t{at}"), "please fail").await;
+    }
+    server.until("/v1/system", wanted(30)).await;
+    let first = server.get("/v1/dispatches?status=dead_letter&limit=7").await;
+    assert!(first["next_cursor"].is_string());
+    let http = support::http();
+    let body = serde_json::json!({"status": "dead_letter", "limit": 7});
+    let request = http.post(format!("{}/v1/dispatches/retry", server.url)).body(body.to_string());
+    let answer = request.header("content-type", "application/json").send().await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!(answer["retried"], 7);
+    assert!(answer["next_cursor"].is_string(), "{answer}");
+    let said = home.client(&server, &["dead-letters", "retry", "--all", "--json"]).await.ok();
+    assert!(said.json()["retried"].as_u64().unwrap() >= 23, "{said:?}");
+    // All that were retried have failed again, beside those that they came from.
+    let after = server
+        .until("/v1/system", |system| {
+            system["depth"]["queued"] == 0 && system["depth"]["claimed"] == 0
+        })
+        .await;
+    let count = after["depth"]["dead_letter"].as_u64().unwrap();
+    let path = format!(
+        "{}/v1/dispatches?status=dead_letter&limit=5&before=2100-01-01T00:00:00Z",
+        server.url
+    );
+    let answer = http.delete(path).send().await.unwrap().text().await.unwrap();
+    assert_eq!(answer, "{\"deleted\":5}");
+    let said = home.client(&server, &["dead-letters", "purge"]).await.ok();
+    assert_eq!(said.stdout, format!("deleted: {}\n", count - 5));
+}

@@ -114,3 +114,95 @@ async fn secrets_are_not_logged() {
     let said = finish(command).await;
     assert!(!said.stderr.contains("hunter2") && !said.stderr.contains("sk-secret"), "{said:?}");
 }
+
+const BEFORE: &str = r#"
+[models.demo]
+provider = "demo"
+[agents.default]
+model = "demo"
+tools = ["clock", "demo_action"]
+approval = { patience_ms = 0 }
+"#;
+
+#[tokio::test]
+async fn changed_agents_are_taken_up_and_a_broken_file_is_not() {
+    let home = Home::with_config(BEFORE);
+    let server = home.serve(&[]).await;
+    let waiting = server.submit("t", "approval, please").await;
+    let waiting = format!("/v1/runs/{waiting}");
+    let run = server.until(&waiting, |run| run["status"] == "waiting").await;
+    let ticket = run["waiting"]["tickets"][0]["tool_call_id"].as_str().unwrap().to_owned();
+    let version = run["agent_version"].clone();
+    assert!(version.is_string(), "{run:#}");
+
+    // Without being told.
+    let after = BEFORE.replace("patience_ms", "on_timeout = \"approve\", patience_ms");
+    let after = format!("{after}\n[agents.second]\nmodel = \"demo\"\n");
+    std::fs::write(home.path("postroom.toml"), &after).unwrap();
+    let agents = server
+        .until("/v1/agents", |agents| agents["items"].as_array().is_some_and(|all| all.len() == 2))
+        .await;
+    assert_eq!(agents["items"][1]["agent_id"], "second", "{agents:#}");
+
+    // What it says now is refused, and told so at once when asked.
+    std::fs::write(home.path("postroom.toml"), format!("{after}\n[agents.third]\nmodle = 1\n"))
+        .unwrap();
+    server.signal("HUP").await;
+    let refused = async {
+        while !home.log().contains("is not taken up") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(support::DEADLINE, refused).await.expect("the broken file is noticed");
+    assert!(home.log().contains("modle"), "{}", home.log());
+    let agents = server.get("/v1/agents").await;
+    assert_eq!(agents["items"].as_array().unwrap().len(), 2, "{agents:#}");
+
+    // A run that waited goes on as it began, a new one begins with what is in force.
+    let run_id = run["run_id"].as_str().unwrap();
+    home.client(&server, &["runs", "decide", run_id, &ticket, "--approve"]).await.ok();
+    let run = server.until(&waiting, |run| run["status"] == "done").await;
+    assert_eq!(run["agent_version"], version, "{run:#}");
+    assert_eq!(run["termination"]["type"], "natural_end", "{run:#}");
+    let next = format!("/v1/runs/{}", server.submit("t2", "hello").await);
+    let next = server.until(&next, |run| run["status"] == "done").await;
+    assert_ne!(next["agent_version"], version, "{next:#}");
+}
+
+#[tokio::test]
+async fn a_client_executes_the_tools_that_it_declares() {
+    let home = Home::new();
+    let server = home.serve(&["--store", "memory:"]).await;
+    let http = support::http();
+    let post = async |path: &str, body: serde_json::Value| {
+        let request = http.post(format!("{}{path}", server.url));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str::<serde_json::Value>(&answer.text().await.unwrap()).unwrap())
+    };
+    let open = json!({"name": "open_page", "description": "Opens a page.", "parameters": {
+        "type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"]}});
+    let body = json!({"messages": "call open_page {\"url\": \"https://example.org\"}",
+        "frontend_tools": [open]});
+    let (status, run) = post("/v1/threads/t/runs?wait=true", body).await;
+    assert_eq!((status, &run["status"]), (200, &json!("waiting")), "{run:#}");
+    assert_eq!(run["waiting"]["reason"], "external_event", "{run:#}");
+    let ticket = &run["waiting"]["tickets"][0];
+    assert_eq!(ticket["tool_name"], "open_page", "{run:#}");
+    assert_eq!(ticket["arguments"]["url"], "https://example.org", "{run:#}");
+
+    let run_id = run["run_id"].as_str().unwrap();
+    let decision = json!([{"tool_call_id": ticket["tool_call_id"], "action": "resume",
+        "result": {"title": "Example Domain"}}]);
+    let (status, answer) = post(&format!("/v1/runs/{run_id}/decisions"), decision).await;
+    assert_eq!(status, 202, "{answer:#}");
+    let run = server.until(&format!("/v1/runs/{run_id}"), |run| run["status"] == "done").await;
+    assert!(run["output"].as_str().unwrap().contains("Example Domain"), "{run:#}");
+
+    let body = json!({"messages": "hello", "frontend_tools": [{"description": "nameless"}]});
+    let (status, run) = post("/v1/threads/t/runs?wait=true", body).await;
+    assert_eq!(status, 200, "{run:#}");
+    assert_eq!(run["termination"]["type"], "error", "{run:#}");
+    assert!(run["error"].as_str().unwrap().contains("frontend_tools[0]"), "{run:#}");
+}

@@ -4,12 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::middleware::{from_fn, from_fn_with_state};
 use postroom_core::id::AgentId;
 use postroom_service::Postroom;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{guard, routes};
+use crate::auth::{self, Access, Caller};
+use crate::bind::is_loopback;
+use crate::problem::{Problem, Result};
+use crate::{guard, headers, routes};
 
 /// What a server needs.
 #[derive(Clone)]
@@ -18,6 +24,12 @@ pub struct Options {
     pub postroom: Postroom,
     /// The agents that it shows: those in force when it is asked.
     pub agents: AgentList,
+    /// Whether outcomes can be posted: a submission that wants it is refused otherwise.
+    pub posts_webhooks: bool,
+    /// The settings that it shows: those in force when it is asked, secrets hidden.
+    pub settings: SettingList,
+    /// Who may call, and how much.
+    pub access: Access,
     /// The address that it is bound to: on loopback, only requests that name this machine are
     /// answered. See [`guard`].
     pub bound: SocketAddr,
@@ -47,27 +59,114 @@ pub struct AgentInfo {
     pub max_steps: u32,
 }
 
-/// What every handler is given.
-#[derive(Clone)]
-pub(crate) struct App(Arc<Options>);
+/// Lists settings, as they are in force.
+pub type SettingList = Arc<dyn Fn() -> Vec<SettingInfo> + Send + Sync>;
 
-impl App {
-    pub(crate) fn postroom(&self) -> &Postroom {
+/// A setting as it is shown: never a secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SettingInfo {
+    /// Its full name, such as `limits.drain_ms`.
+    pub key: String,
+    /// What is in force.
+    pub value: serde_json::Value,
+    /// The place where it was set; `None` where it is the default.
+    pub origin: Option<String>,
+}
+
+/// What the server has, whoever calls. A handler takes [`App`], which is its caller's part of it;
+/// only what is of no tenant (health, the node itself, sessions) looks here.
+#[derive(Clone)]
+pub(crate) struct House(Arc<Options>);
+
+impl House {
+    /// The service with all tenants' threads.
+    pub(crate) fn unscoped(&self) -> &Postroom {
         &self.0.postroom
     }
 
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// Whether only this machine can reach the server.
+    pub(crate) fn is_local(&self) -> bool {
+        is_loopback(self.0.bound)
+    }
+}
+
+/// What a handler is given: the server as its caller sees it.
+#[derive(Clone)]
+pub(crate) struct App {
+    house: House,
+    caller: Caller,
+    postroom: Postroom,
+}
+
+impl App {
+    /// The caller's handle of the service: what is another tenant's is unknown to it.
+    pub(crate) fn postroom(&self) -> &Postroom {
+        &self.postroom
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub(crate) fn house(&self) -> &House {
+        &self.house
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        self.house.access()
+    }
+
     pub(crate) fn agents(&self) -> Vec<AgentInfo> {
-        (self.0.agents)()
+        (self.house.0.agents)()
+    }
+
+    /// Refuses an address to post to where nothing could be posted.
+    pub(crate) fn check_webhook(&self, webhook: Option<&str>) -> Result<()> {
+        if webhook.is_none() || self.house.0.posts_webhooks {
+            return Ok(());
+        }
+        Err(Problem::bad_request(
+            "webhooks_not_configured",
+            "webhook: this server has no secret to sign posts with: set POSTROOM_WEBHOOK_SECRET, as \
+             `postroom serve --print-default-config` explains under [webhooks]",
+        ))
+    }
+
+    pub(crate) fn settings(&self) -> Vec<SettingInfo> {
+        (self.house.0.settings)()
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {
-        &self.0.closing
+        &self.house.0.closing
+    }
+}
+
+impl FromRequestParts<House> for App {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self> {
+        let Some(caller) = parts.extensions.get::<Caller>().cloned() else {
+            // A route that needs nothing has no caller, and so no threads.
+            return Err(Problem::internal("a route that is open to all has asked for its caller"));
+        };
+        let postroom = house.unscoped().of_tenant(caller.tenant.clone());
+        Ok(Self { house: house.clone(), caller, postroom })
     }
 }
 
 /// The API as a router.
 pub fn router(options: Options) -> Router {
     let guard = guard::Guard::new(options.bound);
-    let app = App(Arc::new(options));
-    routes::all().layer(axum::middleware::from_fn_with_state(guard, guard::check)).with_state(app)
+    let access = options.access.clone();
+    let house = House(Arc::new(options));
+    // The last one is the first to see a request.
+    routes::all()
+        .layer(from_fn_with_state(access, auth::check))
+        .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn(headers::put_headers))
+        .with_state(house)
 }

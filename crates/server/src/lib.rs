@@ -7,14 +7,19 @@
 //! # Who may call
 //!
 //! Without keys the server answers only where nobody else can reach it: [`check_bind`] refuses any
-//! address but loopback, unless told so with a flag that says it is insecure. A browser on the same
+//! address but loopback, unless told so with a flag that says it is insecure. With keys, [`Access`]
+//! says who calls and which tenant's threads they see. A browser on the same
 //! machine is somebody else too, because it runs the code of foreign pages: [`guard`] refuses
 //! requests that such a page could have made.
 
 mod app;
+mod audit;
+mod auth;
 mod bind;
+mod dashboard;
 pub mod extract;
 pub mod guard;
+mod headers;
 mod nesting;
 pub mod problem;
 mod routes;
@@ -23,6 +28,9 @@ mod serve;
 mod sse;
 pub mod wire;
 
-pub use app::{AgentInfo, AgentList, Options, router};
+pub use app::{AgentInfo, AgentList, Options, SettingInfo, SettingList, router};
+pub use auth::{Access, KeyOrder, Limits, MadeKey, NoRandomness, Secret, TenantLimits, make_key};
 pub use bind::{BindError, check_bind};
+pub use headers::put_headers;
 pub use serve::serve;
+pub use wire::shown;

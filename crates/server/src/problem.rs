@@ -5,13 +5,15 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::id::InvalidId;
 use postroom_service::Error;
 use serde::{Serialize, Serializer};
+
+use crate::headers;
 
 /// An answer that is not a success.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +26,8 @@ pub struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
     #[serde(skip)]
     retry_after_s: Option<u32>,
 }
@@ -49,6 +53,7 @@ impl Problem {
             status,
             detail: detail.into(),
             code,
+            request_id: headers::request_id(),
             retry_after_s: None,
         }
     }
@@ -66,6 +71,11 @@ impl Problem {
     /// `404`: no such thing.
     pub fn not_found(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// `409`: not as things stand.
+    pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// `503`: not now.
@@ -105,6 +115,10 @@ impl IntoResponse for Problem {
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"postroom\"");
+            headers.insert(WWW_AUTHENTICATE, scheme);
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

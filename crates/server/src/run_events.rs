@@ -1,12 +1,12 @@
 //! The events of one run, among those of its thread, up to its last.
 
 use futures::stream::{self, Stream, StreamExt};
-use postroom_core::error::StoreError;
+use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::{Event, EventBody, SharedEvent};
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::run::{Run, RunState};
 use postroom_core::time::Timestamp;
-use postroom_service::{EventStream, Postroom};
+use postroom_service::{Error, EventStream, Postroom};
 
 /// Where a run's stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Follower {
         if self.last > 0 {
             return Ok(());
         }
-        let Some(run) = postroom.store().run(run_id).await? else { return Ok(()) };
+        let Some(run) = in_store(known(postroom.run(run_id).await))? else { return Ok(()) };
         self.last = run.events_after;
         self.events = postroom.events(thread_id, self.last);
         Ok(())
@@ -132,7 +132,7 @@ struct Followed {
 impl Followed {
     async fn end_so_far(&self) -> Result<Option<End>, StoreError> {
         // The run first: what it ended with is then among the thread's events.
-        let run = self.postroom.store().run(&self.run_id).await?;
+        let run = in_store(known(self.postroom.run(&self.run_id).await))?;
         let ended = match &run {
             None => true,
             Some(run) => match run.run_state() {
@@ -146,7 +146,7 @@ impl Followed {
         if !ended {
             return Ok(None);
         }
-        let thread = self.postroom.store().thread(&self.thread_id).await?;
+        let thread = in_store(known(self.postroom.thread(&self.thread_id).await))?;
         let seq = thread.map_or(0, |thread| thread.event_seq);
         let finished_at = run.and_then(|run| run.finished_at());
         Ok(Some(End { seq, finished_at, was_seen: false }))
@@ -155,7 +155,30 @@ impl Followed {
     /// Whether a waiting run neither holds its executor nor is about to get one.
     async fn is_left_alone(&self, run: &Run) -> Result<bool, StoreError> {
         let Some(id) = run.dispatch_id else { return Ok(true) };
-        let dispatch = self.postroom.store().dispatch(id).await?;
+        let dispatch = in_store(known(self.postroom.dispatch(id).await))?;
         Ok(dispatch.is_none_or(|dispatch| dispatch.state().is_terminal()))
     }
+}
+
+/// What was looked up; `None` where it is not there, or not the caller's.
+pub(crate) fn known<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.refusal() {
+            Some(
+                Refusal::UnknownRun { .. }
+                | Refusal::UnknownThread { .. }
+                | Refusal::UnknownDispatch { .. },
+            ) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Reading fails as the store does.
+fn in_store<T>(found: Result<T, Error>) -> Result<T, StoreError> {
+    found.map_err(|error| match error {
+        Error::Store(error) => error,
+        Error::NotReady { .. } => StoreError::Unavailable { reason: error.to_string() },
+    })
 }

@@ -16,6 +16,7 @@ use postroom_core::event::{Event, SharedEvent};
 use postroom_service::EventStream;
 
 use crate::app::App;
+use crate::problem::Problem;
 use crate::wire::EventView;
 
 /// How often a quiet stream shows that it is alive.
@@ -25,12 +26,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(crate) fn numbered(
     app: &App,
     events: impl Stream<Item = Result<SharedEvent, StoreError>> + Send + 'static,
-) -> Response {
+) -> Result<Response, Problem> {
     respond(app, events, |event| frame(event).id(event.seq.to_string()))
 }
 
 /// A stream of several threads' events, which no single number could resume.
-pub(crate) fn unnumbered(app: &App, events: EventStream) -> Response {
+pub(crate) fn unnumbered(app: &App, events: EventStream) -> Result<Response, Problem> {
     respond(app, events, frame)
 }
 
@@ -38,10 +39,15 @@ fn respond(
     app: &App,
     events: impl Stream<Item = Result<SharedEvent, StoreError>> + Send + 'static,
     frame: impl Fn(&Event) -> Frame + Send + 'static,
-) -> Response {
+) -> Result<Response, Problem> {
+    let permit = app.access().gate().open_stream(&app.caller().tenant)?;
     let closing = app.closing().clone();
     let frames = events
-        .map(move |event| event.map(|event| frame(&event)))
+        .map(move |event| {
+            // It counts for as long as the stream is read.
+            let _open = &permit;
+            event.map(|event| frame(&event))
+        })
         .inspect(|frame| {
             if let Err(error) = frame {
                 tracing::warn!(%error, "an event stream broke off");
@@ -53,7 +59,7 @@ fn respond(
     // Proxies must not gather what is meant to be seen at once.
     let name = HeaderName::from_static("x-accel-buffering");
     response.headers_mut().insert(name, HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
 /// The event's name is one of a closed set and its data one line of JSON: neither can contain the

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use postroom_core::command::{Command, Mode, Reply, Submit};
-use postroom_core::id::{RunId, TaskId, ThreadId};
+use postroom_core::id::{TaskId, TenantId, ThreadId};
 use postroom_core::message::{NewMessage, Visibility};
 use postroom_core::run::Origin;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::delivery::said;
+use crate::execution::Execution;
 use crate::node::{Node, follow_up};
 
 /// What a background task comes to: a message for the thread, or nothing to say.
@@ -22,7 +23,10 @@ pub(crate) type Task = Pin<Box<dyn Future<Output = Option<NewMessage>> + Send>>;
 const LAST_TRIES: u32 = 3;
 
 /// Starts a task of a run.
-pub(crate) fn start(node: &Arc<Node>, thread_id: ThreadId, run_id: RunId, task: Task) -> TaskId {
+pub(crate) fn start(execution: &Execution, task: Task) -> TaskId {
+    let node = &execution.node;
+    let (thread_id, run_id) = (execution.thread_id.clone(), execution.run_id.clone());
+    let tenant = execution.tenant.clone();
     let task_id = TaskId::held_by(&node.id, node.ids.new_uuid());
     node.holders.began(&task_id);
     let id = task_id.clone();
@@ -41,7 +45,7 @@ pub(crate) fn start(node: &Arc<Node>, thread_id: ThreadId, run_id: RunId, task: 
         // The message first: it continues a run that waits, and ending the task then changes
         // nothing. The other way round the run would go on without it.
         if let Some(message) = message {
-            wake(&this, &thread_id, message, &stop).await;
+            wake(&this, &thread_id, &tenant, message, &stop).await;
         }
         let finish = Command::FinishTask { run_id, task_id: Some(id.clone()) };
         let finished = until_written(&stop, || this.apply(thread_id.clone(), finish.clone())).await;
@@ -57,6 +61,7 @@ pub(crate) fn start(node: &Arc<Node>, thread_id: ThreadId, run_id: RunId, task: 
 async fn wake(
     node: &Arc<Node>,
     thread_id: &ThreadId,
+    tenant: &TenantId,
     mut message: NewMessage,
     stop: &CancellationToken,
 ) {
@@ -67,7 +72,7 @@ async fn wake(
     submit.origin = Origin::Internal;
     submit.max_attempts = node.config.mailbox.default_max_attempts;
     let submitted = until_written(stop, || async {
-        let done = node.submit_once(thread_id.clone(), submit.clone()).await;
+        let done = node.submit_once(thread_id.clone(), submit.clone(), Some(tenant.clone())).await;
         match done.answer {
             Ok(_) => Ok(done.then),
             Err(crate::Error::Store(error)) => Err(error),

@@ -63,6 +63,8 @@ impl RunContext for Execution {
             suspend.tickets.iter().map(|ticket| ticket.tool_call_id.clone()).collect();
         step.suspend = Some(suspend);
         self.commit(step).await?;
+        // Somebody outside may want to hear that it waits.
+        self.node.reports.look();
 
         self.lend_place(true);
         let decided = tokio::time::timeout(patience, self.until_decided()).await;
@@ -81,13 +83,15 @@ impl RunContext for Execution {
     }
 
     async fn find_run(&self, id: &RunId) -> Result<Option<Run>, ContextError> {
-        self.node.store.run(id).await.map_err(ContextError::Store)
+        let run = self.node.store.run(id).await.map_err(ContextError::Store)?;
+        Ok(run.filter(|run| run.tenant == self.tenant))
     }
 
     async fn submit(&self, thread_id: ThreadId, submit: Submit) -> Result<Submitted, ContextError> {
+        let caller = Some(self.tenant.clone());
         let carried = self.node.carry_through(move |node| async move {
-            let (thread_id, submit) = node.prepare(Some(thread_id), submit);
-            node.submit(thread_id, submit).await
+            let (thread_id, submit) = node.prepare(Some(thread_id), submit, caller.as_ref());
+            node.submit(thread_id, submit, caller).await
         });
         carried.await.map_err(|error| match error {
             Error::Store(error) => ContextError::Store(error),
@@ -110,7 +114,7 @@ impl RunContext for Execution {
         &self,
         task: Pin<Box<dyn Future<Output = Option<NewMessage>> + Send>>,
     ) -> TaskId {
-        background::start(&self.node, self.thread_id.clone(), self.run_id.clone(), task)
+        background::start(self, task)
     }
 }
 

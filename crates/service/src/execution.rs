@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use postroom_core::command::Activation;
 use postroom_core::dispatch::Claim;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::live::{LiveCommand, LiveTarget};
 use postroom_core::ports::{CancelReason, LiveHandler};
 use tokio::sync::Notify;
@@ -25,6 +25,8 @@ pub(crate) struct Execution {
     pub(crate) me: Weak<Self>,
     pub(crate) node: Arc<Node>,
     pub(crate) thread_id: ThreadId,
+    /// On whose behalf it executes: what it brings about is theirs.
+    pub(crate) tenant: TenantId,
     pub(crate) run_id: RunId,
     pub(crate) dispatch_id: DispatchId,
     pub(crate) claim: Claim,
@@ -60,6 +62,7 @@ impl Execution {
             me: me.clone(),
             node: node.clone(),
             thread_id: dispatch.thread_id.clone(),
+            tenant: dispatch.tenant.clone(),
             run_id: dispatch.run_id.clone(),
             dispatch_id: dispatch.id,
             claim: activation.claim.clone(),

@@ -1,14 +1,15 @@
 //! Following a thread's events: history first, then live, gapless, each once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::event::SharedEvent;
-use postroom_core::id::ThreadId;
+use postroom_core::event::{Event, SharedEvent};
+use postroom_core::id::{TenantId, ThreadId};
 use postroom_core::ports::MailboxStore;
+use tokio::time::Instant;
 
 use crate::events::{Heard, Hub, Listening};
 
@@ -26,11 +27,12 @@ const PAGE: usize = 256;
 pub(crate) fn thread_events(
     hub: &Hub,
     store: Arc<dyn MailboxStore>,
-    thread_id: ThreadId,
+    (thread_id, caller): (ThreadId, Option<TenantId>),
     after: u64,
     poll: Duration,
 ) -> EventStream {
     let follower = Follower {
+        caller,
         listening: hub.listen(&thread_id),
         store,
         thread_id,
@@ -50,31 +52,94 @@ pub(crate) fn thread_events(
     events.boxed()
 }
 
-/// All threads' events of this node from now on. A reader that falls far behind misses some.
-pub(crate) fn all_events(hub: &Hub) -> EventStream {
-    let listening = hub.listen_to_all();
-    let events = stream::unfold(listening, |mut listening| async {
+/// The events of all the caller's threads of this node from now on. A reader that falls far behind
+/// misses some.
+pub(crate) fn all_events(
+    hub: &Hub,
+    store: Arc<dyn MailboxStore>,
+    caller: Option<TenantId>,
+) -> EventStream {
+    let begin = (hub.listen_to_all(), caller.map(|caller| Owners::new(store, caller)));
+    let events = stream::unfold(begin, |(mut listening, mut owners)| async {
         loop {
-            if let Heard::Event(event) = listening.hear().await {
-                return Some((Ok(event), listening));
+            let Heard::Event(event) = listening.hear().await else { continue };
+            let shown = match &mut owners {
+                Some(owners) => owners.is_callers(&event).await,
+                None => Ok(true),
+            };
+            match shown {
+                Ok(true) => return Some((Ok(event), (listening, owners))),
+                Ok(false) => {}
+                Err(error) => return Some((Err(error), (listening, owners))),
             }
         }
     });
     events.boxed()
 }
 
+/// Which threads are the caller's: events don't say it. Whose a thread is does not change, but its
+/// name may be another's after it was deleted: what is known of it is good only for the event that
+/// follows the last one, and not for long.
+struct Owners {
+    store: Arc<dyn MailboxStore>,
+    caller: TenantId,
+    known: HashMap<ThreadId, Known>,
+}
+
+struct Known {
+    is_callers: bool,
+    last_seq: u64,
+    since: Instant,
+}
+
+/// How long it is remembered whose a thread is.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+/// How many threads are remembered at once.
+const REMEMBERED_MAX: usize = 4_096;
+
+impl Owners {
+    fn new(store: Arc<dyn MailboxStore>, caller: TenantId) -> Self {
+        Self { store, caller, known: HashMap::new() }
+    }
+
+    async fn is_callers(&mut self, event: &Event) -> Result<bool, StoreError> {
+        if let Some(known) = self.known.get_mut(&event.thread_id)
+            && event.seq == known.last_seq + 1
+            && known.since.elapsed() < REMEMBERED_FOR
+        {
+            known.last_seq = event.seq;
+            return Ok(known.is_callers);
+        }
+        if self.known.len() >= REMEMBERED_MAX {
+            self.known.clear();
+        }
+        let thread = self.store.thread(&event.thread_id).await?;
+        let is_callers = thread.is_some_and(|thread| thread.tenant == self.caller);
+        let known = Known { is_callers, last_seq: event.seq, since: Instant::now() };
+        self.known.insert(event.thread_id.clone(), known);
+        Ok(is_callers)
+    }
+}
+
 /// A thread's events after `after`, in order and without a gap.
 ///
 /// # Errors
-/// [`Refusal::EventsPurged`] where the next one is not kept any more.
+/// [`Refusal::EventsPurged`] where the next one is not kept any more; [`Refusal::UnknownThread`] where
+/// the thread is not the caller's.
 pub(crate) async fn read_from(
     store: &dyn MailboxStore,
     thread_id: &ThreadId,
+    caller: Option<&TenantId>,
     after: u64,
     limit: usize,
 ) -> Result<Vec<SharedEvent>, StoreError> {
     // Before the events: those that come meanwhile are no gap.
     let thread = store.thread(thread_id).await?;
+    if let (Some(caller), Some(thread)) = (caller, &thread)
+        && thread.tenant != *caller
+    {
+        return Err(Refusal::UnknownThread { thread_id: thread_id.clone() }.into());
+    }
     let last = thread.map_or(0, |thread| thread.event_seq);
     let events = read_on(store, thread_id, after, limit).await?;
     if events.is_empty() && limit > 0 && last > after {
@@ -103,6 +168,8 @@ struct Follower {
     listening: Listening,
     store: Arc<dyn MailboxStore>,
     thread_id: ThreadId,
+    /// Who follows.
+    caller: Option<TenantId>,
     /// `seq` of the last event passed on.
     last: u64,
     /// Read and not yet passed on.
@@ -123,7 +190,8 @@ impl Follower {
             }
             if self.behind {
                 let page = if std::mem::take(&mut self.is_first) {
-                    read_from(&*self.store, &self.thread_id, self.last, PAGE).await?
+                    let caller = self.caller.as_ref();
+                    read_from(&*self.store, &self.thread_id, caller, self.last, PAGE).await?
                 } else {
                     read_on(&*self.store, &self.thread_id, self.last, PAGE).await?
                 };

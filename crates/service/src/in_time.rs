@@ -10,7 +10,7 @@ use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, NodeId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, NodeId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
@@ -76,7 +76,7 @@ macro_rules! in_time {
 in_time! {
     write claim_ready(request: ClaimRequest, limit: usize) -> ClaimedReady;
     write reclaim(scope: ReclaimScope, retry_in: Duration, limit: usize) -> Reclaimed;
-    write purge_terminal(state: Option<DispatchState>, older_than: Timestamp, limit: usize) -> u64;
+    write purge_terminal(tenant: Option<&TenantId>, state: Option<DispatchState>, older_than: Timestamp, limit: usize) -> u64;
     write purge_events(older_than: Timestamp, cursor: Option<&str>, limit: usize) -> PurgedEvents;
     write heartbeat(beat: Heartbeat) -> ();
     write forget_node(id: &NodeId) -> ();
@@ -96,5 +96,6 @@ in_time! {
     read pending(thread_id: &ThreadId) -> Vec<Pending>;
     read queued_thread_ids(after: Option<&ThreadId>, limit: usize) -> Vec<ThreadId>;
     read depth() -> DepthByState;
+    read depth_of(tenant: &TenantId) -> DepthByState;
     read nodes() -> Vec<NodeRecord>;
 }

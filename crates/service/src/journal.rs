@@ -6,6 +6,7 @@ use postroom_core::command::{ClaimRequest, Command, Delivered, Envelope, Reply};
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed};
+use postroom_core::sabotage::{Moment, passing};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -25,13 +26,18 @@ pub(crate) struct Answer {
 }
 
 impl Node {
-    /// Carries out one command.
+    /// Carries out one command of the service's own.
     pub(crate) async fn apply(
         &self,
         thread_id: ThreadId,
         command: Command,
     ) -> Result<Reply, StoreError> {
-        let mut answers = self.apply_all(vec![Envelope::new(thread_id, command)]).await;
+        self.apply_one(Envelope::new(thread_id, command)).await
+    }
+
+    /// Carries out one command.
+    pub(crate) async fn apply_one(&self, envelope: Envelope) -> Result<Reply, StoreError> {
+        let mut answers = self.apply_all(vec![envelope]).await;
         answers.pop().unwrap_or_else(|| Err(no_answer()))
     }
 
@@ -44,7 +50,9 @@ impl Node {
             .iter()
             .map(|envelope| (Operation::of(&envelope.command), envelope.thread_id.clone()))
             .collect();
+        passing(Moment::BeforeWrite);
         let mut answers = self.store.apply(commands).await;
+        passing(Moment::AfterWrite);
         answers.resize_with(named.len(), || Err(no_answer()));
         let noted = answers.into_iter().zip(&named).map(|(answer, (operation, thread_id))| {
             self.observer.count(*operation, Outcome::of(&answer));
@@ -74,12 +82,12 @@ impl Node {
     }
 
     /// Carries out a command that may be repeated: where an answer is lost, it is asked again.
-    pub(crate) async fn apply_repeatable(&self, thread_id: ThreadId, command: Command) -> Answer {
+    pub(crate) async fn apply_repeatable(&self, envelope: Envelope) -> Answer {
         let mut pause = Backoff::of_store();
         let mut lost_one = false;
         for _ in 1..TRIES_MAX {
             let asked_at = Instant::now();
-            match self.apply(thread_id.clone(), command.clone()).await {
+            match self.apply_one(envelope.clone()).await {
                 Err(StoreError::OutcomeUnknown { .. }) => lost_one = true,
                 // This one has written nothing, but the one before may have.
                 Err(StoreError::Unavailable { .. }) if lost_one => {}
@@ -88,7 +96,7 @@ impl Node {
             tokio::time::sleep(pause.pause()).await;
         }
         let asked_at = Instant::now();
-        let reply = match self.apply(thread_id, command).await {
+        let reply = match self.apply_one(envelope).await {
             Err(StoreError::Unavailable { reason }) if lost_one => {
                 Err(StoreError::OutcomeUnknown { reason })
             }

@@ -94,7 +94,8 @@ async fn hand_back(node: &Arc<Node>) -> Result<(), StoreError> {
 
 /// The claims that the store holds for this node and this node does not know.
 async fn unknown_claims(node: &Node) -> Result<Vec<(DispatchId, Claim)>, StoreError> {
-    let filter = DispatchFilter { thread_id: None, states: vec![DispatchState::Claimed] };
+    let filter =
+        DispatchFilter { states: vec![DispatchState::Claimed], ..DispatchFilter::default() };
     let mut unknown = Vec::new();
     let mut cursor: Option<String> = None;
     loop {

@@ -18,6 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::recent::{Recent, RecentNumbers};
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -165,7 +167,21 @@ struct StatusLabels {
     status: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
 type Count = Counter<u64, AtomicU64>;
+
+/// What is only looked up when somebody asks for the numbers.
+pub(crate) struct Looked {
+    /// `None` where the store did not answer.
+    pub(crate) depth: Option<DepthByState>,
+    pub(crate) active_runs: usize,
+    pub(crate) max_concurrent_runs: usize,
+    pub(crate) is_ready: bool,
+}
 
 /// The service's counters and histograms.
 pub struct Observer {
@@ -182,7 +198,11 @@ pub struct Observer {
     leases_ran_out: Count,
     leases_taken: Count,
     active: Gauge,
+    max_active: Gauge,
+    ready: Gauge,
+    store_up: Gauge,
     depth: Vec<Gauge>,
+    recent: Recent,
 }
 
 impl Default for Observer {
@@ -213,7 +233,14 @@ impl Observer {
             completions.clone(),
         );
         let depths = Family::<StatusLabels, Gauge>::default();
-        registry.register("dispatches", "Dispatches by status", depths.clone());
+        registry.register(
+            "dispatches",
+            "Dispatches in the store by status, as of when it last answered",
+            depths.clone(),
+        );
+        let build = Family::<BuildLabels, Gauge>::default();
+        registry.register("build_info", "Always 1; the version is its label", build.clone());
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         Self {
             operations: Operation::ALL.iter().map(by_result).collect(),
             enqueue_to_completion: Ended::ALL
@@ -257,11 +284,19 @@ impl Observer {
                 "leases_taken",
                 "Renewals that found the claim in other hands",
             ),
-            active: {
-                let active = Gauge::default();
-                registry.register("active_runs", "Runs that execute here", active.clone());
-                active
-            },
+            active: gauge(&mut registry, "active_runs", "Runs that execute here"),
+            max_active: gauge(
+                &mut registry,
+                "max_concurrent_runs",
+                "How many runs may execute here at once",
+            ),
+            ready: gauge(
+                &mut registry,
+                "ready",
+                "1 while the node takes and executes runs; 0 while it starts, drains or is stopped",
+            ),
+            store_up: gauge(&mut registry, "store_up", "1 if the store answered this scrape"),
+            recent: Recent::new(),
             registry,
         }
     }
@@ -272,13 +307,18 @@ impl Observer {
 
     pub(crate) fn count_many(&self, operation: Operation, outcome: Outcome, count: usize) {
         self.operations[operation as usize][outcome as usize].inc_by(count as u64);
+        if operation == Operation::Enqueue && outcome == Outcome::Ok {
+            self.recent.note(|span| span.accepted += count as u64);
+        }
     }
 
     /// An attempt starts, so long after its claim was asked for.
     pub(crate) fn started(&self, dispatch: &Dispatch, since_claim: Duration) {
         let now = dispatch.updated_at;
+        let due_to_start = now.since(dispatch.available_at);
         self.enqueue_to_start.observe(now.since(dispatch.created_at).as_secs_f64());
-        self.due_to_start.observe(now.since(dispatch.available_at).as_secs_f64());
+        self.due_to_start.observe(due_to_start.as_secs_f64());
+        self.recent.note(|span| span.attempt_started(due_to_start));
         self.claim_to_start.observe(since_claim.as_secs_f64());
     }
 
@@ -288,6 +328,12 @@ impl Observer {
             let took = finished_at.since(settled.run.created_at);
             self.enqueue_to_completion[Ended::of(termination) as usize].observe(took.as_secs_f64());
         }
+        self.recent.note(|span| span.settled(settled, ran_for));
+    }
+
+    /// The last quarter of an hour.
+    pub fn recent(&self) -> RecentNumbers {
+        self.recent.numbers()
     }
 
     pub(crate) fn attempt_lost(&self) {
@@ -302,10 +348,14 @@ impl Observer {
         self.leases_taken.inc();
     }
 
-    /// All metrics in Prometheus' text format, with what is only looked up when it is asked for.
-    pub(crate) fn render(&self, depth: Option<DepthByState>, active_runs: usize) -> String {
-        self.active.set(i64::try_from(active_runs).unwrap_or(i64::MAX));
-        if let Some(depth) = depth {
+    /// All metrics in Prometheus' text format, with what was looked up for them.
+    pub(crate) fn render(&self, looked: &Looked) -> String {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.active.set(number(looked.active_runs));
+        self.max_active.set(number(looked.max_concurrent_runs));
+        self.ready.set(looked.is_ready.into());
+        self.store_up.set(looked.depth.is_some().into());
+        if let Some(depth) = &looked.depth {
             for (gauge, count) in self.depth.iter().zip(depth.counts) {
                 gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
             }
@@ -315,6 +365,12 @@ impl Observer {
         let _ = text::encode(&mut text, &self.registry);
         text
     }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
 }
 
 fn latency(registry: &mut Registry, name: &str, help: &str) -> Histogram {

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use postroom_core::id::NodeId;
+use postroom_core::command::{Command, Envelope};
+use postroom_core::id::{NodeId, TenantId, ThreadId};
 use postroom_core::ports::{
     EventFeed, Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner,
 };
+
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::lifecycle::{self, Readiness};
 use crate::node::Node;
-use crate::observe::Observer;
+use crate::observe::{Looked, Observer};
 
 /// What a service is made of.
 pub struct Parts {
@@ -40,15 +43,37 @@ pub type OnCollect = Arc<dyn Fn(u64) + Send + Sync>;
 /// [`shutdown`](Postroom::shutdown) ends it.
 ///
 /// A verb's future may be dropped at any time: what it began is carried through.
+///
+/// A handle sees the threads of all tenants, and what it creates is the default tenant's, until it
+/// is made [one of a tenant](Postroom::of_tenant).
 #[derive(Clone)]
 pub struct Postroom {
     pub(crate) inner: Arc<Node>,
+    /// On whose behalf it is used; `None` for who has no tenants.
+    pub(crate) caller: Option<TenantId>,
 }
 
 impl Postroom {
     /// A service that has not started yet. `node` names this process: it must be new with each.
     pub fn new(parts: Parts, config: Config, node: NodeId) -> Self {
-        Self { inner: Arc::new(Node::new(parts, config, node)) }
+        Self { inner: Arc::new(Node::new(parts, config, node)), caller: None }
+    }
+
+    /// A handle on the same service that is `tenant`'s: what it creates is theirs, and whatever is
+    /// another's is unknown to it, in all that it is asked to do or to read. Only
+    /// [`store`](Postroom::store) knows no tenants.
+    pub fn of_tenant(&self, tenant: TenantId) -> Self {
+        Self { inner: self.inner.clone(), caller: Some(tenant) }
+    }
+
+    /// Whose handle it is, if it is a tenant's.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.caller.as_ref()
+    }
+
+    /// `command` to a thread, on behalf of whose handle this is.
+    pub(crate) fn envelope(&self, thread_id: ThreadId, command: Command) -> Envelope {
+        Envelope::new(thread_id, command).on_behalf_of(self.caller.clone())
     }
 
     /// Recovers and begins to work; returns when the service is ready. Starting what has started
@@ -72,9 +97,14 @@ impl Postroom {
         self.inner.lifecycle.readiness()
     }
 
-    /// The store, for reads.
+    /// The store, for reads. It has what is of all tenants, whose handle this may be.
     pub fn store(&self) -> &Arc<dyn MailboxStore> {
         &self.inner.store
+    }
+
+    /// A new id, from where all others come.
+    pub fn new_id(&self) -> Uuid {
+        self.inner.ids.new_uuid()
     }
 
     /// This node's name.
@@ -106,6 +136,11 @@ impl Postroom {
     pub async fn metrics_text(&self) -> String {
         // A scrape must answer even while the store does not: the depths are left out then.
         let depth = self.inner.store.depth().await.ok();
-        self.inner.observer.render(depth, self.active_runs())
+        self.inner.observer.render(&Looked {
+            depth,
+            active_runs: self.active_runs(),
+            max_concurrent_runs: self.config().limits.max_concurrent_runs,
+            is_ready: self.readiness() == Readiness::Ready,
+        })
     }
 }

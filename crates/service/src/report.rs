@@ -1,4 +1,4 @@
-//! Reporting: what the end of a run owes to others is made good.
+//! Reporting: what a run owes to others is made good.
 //!
 //! The node that settles a run does it at once; what ended otherwise, or whose node died, every node
 //! looks for from time to time. Each part can be repeated, by several nodes at once: what is done
@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use postroom_core::command::{CancelTarget, Cancelled, Command, Mode, Reply, Submit};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::id::{DispatchId, RunId, TaskId, ThreadId};
+use postroom_core::id::{AgentId, DispatchId, RunId, TaskId, ThreadId};
 use postroom_core::message::{Content, Metadata, NewMessage, Visibility};
 use postroom_core::ports::RunFilter;
-use postroom_core::report::{Report, ReportAs, ReportTo};
-use postroom_core::run::{Origin, Run, RunStatus, Termination};
+use postroom_core::report::{Report, ReportAs, ReportId, ReportTo};
+use postroom_core::reserved::{WEBHOOK_AGENT, WEBHOOK_THREAD};
+use postroom_core::run::{Origin, Run, RunSpec, RunState, RunStatus, Termination};
+use postroom_core::webhook::{Occasion, Post};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,6 +32,9 @@ const TRIES_MAX: u32 = 4;
 
 /// Names the ids of messages that tell of a run's end.
 const MESSAGES_OF_ENDS: Uuid = Uuid::from_u128(0x3d2e_9b51_60c8_4f7a_b1d4_0c6f_92e5_7a18);
+
+/// Names the threads in which posts are made.
+const WEBHOOK_THREADS: Uuid = Uuid::from_u128(0xb7d0_52f8_1a6e_4c93_8f05_d3e9_7b24_60ac);
 
 /// What this node knows of reports that are owed.
 #[derive(Default)]
@@ -74,7 +79,7 @@ async fn make_all(node: &Arc<Node>, stop: &CancellationToken) -> Result<(), Stor
     }
 }
 
-/// Makes the report of a run that has just ended here, if it owes one.
+/// Makes the report of a run that has just ended or begun to wait here, if it owes one.
 pub(crate) fn soon(node: &Arc<Node>, run: &Arc<Run>) {
     if run.report != Report::Owed {
         return;
@@ -102,11 +107,17 @@ async fn make_or_leave(node: &Arc<Node>, run: &Run) {
 }
 
 async fn make(node: &Arc<Node>, run: &Run) -> Result<(), StoreError> {
-    if let Some(to) = &run.spec.report_to {
-        tell(node, run, to).await?;
+    let report = ReportId::of(run);
+    if let Some(url) = &run.spec.webhook {
+        post(node, run, report, url).await?;
     }
-    cancel_children(node, &run.id).await?;
-    let reported = Command::Reported { run_id: run.id.clone(), dispatch_id: run.dispatch_id };
+    if report.is_end {
+        if let Some(to) = &run.spec.report_to {
+            tell(node, run, to).await?;
+        }
+        cancel_children(node, &run.id).await?;
+    }
+    let reported = Command::Reported { run_id: run.id.clone(), report };
     // Refused where its thread was deleted meanwhile.
     unless_gone(node.apply(run.thread_id.clone(), reported).await)?;
     Ok(())
@@ -116,10 +127,39 @@ async fn tell(node: &Arc<Node>, run: &Run, to: &ReportTo) -> Result<(), StoreErr
     let thread_id = &to.thread_id;
     match &to.as_ {
         ReportAs::Task { run_id } => finish(node, thread_id, run_id, TaskId::of_run(&run.id)).await,
-        // A thread that was deleted is not made anew.
-        ReportAs::Message if node.store.thread(thread_id).await?.is_none() => Ok(()),
-        ReportAs::Message => submit(node, thread_id, message(run)).await,
+        ReportAs::Message => {
+            // A thread that was deleted is not made anew, and one that somebody else made is not told.
+            let told = node.store.thread(thread_id).await?;
+            if told.is_none_or(|thread| thread.tenant != run.tenant) {
+                return Ok(());
+            }
+            let submit = Submit::new(Mode::Enqueue, vec![message(run)]);
+            submit_for(node, run, thread_id, submit).await
+        }
     }
+}
+
+/// Has somebody outside told, by a run of its own: it is tried again as runs are. The posts about the
+/// runs of one thread are made one after the other.
+async fn post(node: &Arc<Node>, run: &Run, report: ReportId, url: &str) -> Result<(), StoreError> {
+    let occasion = match (report.is_end, run.run_state()) {
+        (true, _) => Occasion::Finished,
+        (false, RunState::Waiting) => Occasion::Waiting,
+        // It went on meanwhile: there is nothing to tell.
+        (false, _) => return Ok(()),
+    };
+    let id = report.uuid(&run.id);
+    let post = Post { id, url: url.to_owned(), occasion, run_id: run.id.clone() };
+    let mut message = NewMessage::user(&format!("Post what became of run {}.", run.id));
+    message.id = Some(id.into());
+    let thread = run.thread_id.with_str(|id| Uuid::new_v5(&WEBHOOK_THREADS, id.as_bytes()));
+    let thread_id = ThreadId::parse(&format!("{WEBHOOK_THREAD}{thread}"));
+    let agent_id = AgentId::parse(WEBHOOK_AGENT);
+    let (Ok(thread_id), Ok(agent_id)) = (thread_id, agent_id) else { return Ok(()) };
+    let mut submit = Submit::new(Mode::Enqueue, vec![message]);
+    submit.agent_id = Some(agent_id);
+    submit.spec = RunSpec { overrides: post.to_overrides(), ..RunSpec::default() }.into();
+    submit_for(node, run, &thread_id, submit).await
 }
 
 /// What went away meanwhile need not be told.
@@ -132,16 +172,17 @@ fn unless_gone(answer: Result<Reply, StoreError>) -> Result<Option<Reply>, Store
     }
 }
 
-async fn submit(
+/// Submits on behalf of the run's tenant.
+async fn submit_for(
     node: &Arc<Node>,
+    run: &Run,
     thread_id: &ThreadId,
-    message: NewMessage,
+    mut submit: Submit,
 ) -> Result<(), StoreError> {
-    let mut submit = Submit::new(Mode::Enqueue, vec![message]);
     submit.origin = Origin::Internal;
     submit.max_attempts = node.config.mailbox.default_max_attempts;
     submit.limits = node.config.limits.of_a_thread();
-    let done = node.submit_once(thread_id.clone(), submit).await;
+    let done = node.submit_once(thread_id.clone(), submit, Some(run.tenant.clone())).await;
     match done.answer {
         Ok(_) => {
             let this = node.clone();

@@ -80,7 +80,7 @@ async fn purge(node: &Node, stop: &CancellationToken) -> Result<u64, StoreError>
     let older_than = node.store.now().await?.before(node.config.mailbox.gc_ttl());
     let mut deleted = 0;
     while !stop.is_cancelled() {
-        let page = node.store.purge_terminal(None, older_than, PURGE_PAGE).await?;
+        let page = node.store.purge_terminal(None, None, older_than, PURGE_PAGE).await?;
         node.observer.count(Operation::Purge, Outcome::Ok);
         deleted += page;
         if page < PURGE_PAGE as u64 {

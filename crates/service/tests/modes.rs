@@ -194,7 +194,7 @@ async fn steering_that_no_step_has_taken_becomes_the_next_run() {
     finished(&node, &run.run_id).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(log(&node, "t").await, ["go", "left"]);
-    let filter = DispatchFilter { thread_id: Some(thread("t")), states: Vec::new() };
+    let filter = DispatchFilter { thread_id: Some(thread("t")), ..DispatchFilter::default() };
     let dispatches = node.store().dispatches(&filter, 10, None).await.unwrap().items;
     assert_eq!(dispatches.len(), 2);
     assert!(dispatches.iter().all(|dispatch| dispatch.state() == DispatchState::Acked));

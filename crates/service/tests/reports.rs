@@ -235,7 +235,7 @@ async fn what_a_dead_node_owed_is_made_good_by_another() {
     assert_eq!(known(&other, "child").await.report, Report::Owed);
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(log(&other, "parent").await.len(), 2);
-    let filter = DispatchFilter { thread_id: Some(thread("parent")), states: Vec::new() };
+    let filter = DispatchFilter { thread_id: Some(thread("parent")), ..DispatchFilter::default() };
     let woken = other.store().dispatches(&filter, 9, None).await.unwrap().items;
     assert!(woken.iter().all(|dispatch| dispatch.state() == DispatchState::Acked));
     assert_eq!(known(&other, "child").await.report, Report::None);

@@ -1,5 +1,7 @@
 //! Postroom's stores: memory, SQLite and PostgreSQL.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod depth;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(any(feature = "memory", feature = "sqlite"))]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postroom_conformance::{Backend, ManualClock, SeededIds};
-use postroom_core::ports::MailboxStore;
+use postroom_core::ports::{AccessStore, MailboxStore};
 use postroom_stores::memory::MemoryStore;
 
 struct Memory;
@@ -19,6 +19,11 @@ impl Backend for Memory {
 }
 
 postroom_conformance::suite!(Memory);
+
+postroom_conformance::access_suite! {{
+    let (clock, ids) = (Arc::new(ManualClock::new()), Arc::new(SeededIds::new(1)));
+    Arc::new(MemoryStore::new(clock, ids)) as Arc<dyn AccessStore>
+}}
 
 /// The store against itself: what remains are the invariants, under whatever commands come.
 #[tokio::test]

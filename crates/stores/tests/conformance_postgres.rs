@@ -13,6 +13,16 @@ fn postgres() -> Schema {
 
 postroom_conformance::suite!(postgres());
 
+postroom_conformance::access_suite! {{
+    use std::sync::Arc;
+
+    use postroom_conformance::{ManualClock, SeededIds};
+    use postroom_core::ports::AccessStore;
+
+    let (clock, ids) = (Arc::new(ManualClock::new()), Arc::new(SeededIds::new(1)));
+    postgres().store(clock, ids).await as Arc<dyn AccessStore>
+}}
+
 /// Random commands are answered as the memory store answers them, and leave the same state.
 #[cfg(feature = "memory")]
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use postroom_conformance::{Backend, ManualClock, SeededIds};
-use postroom_core::ports::MailboxStore;
+use postroom_core::ports::{AccessStore, MailboxStore};
 use postroom_stores::sqlite::{Options, SqliteStore};
 
 /// A directory of a case's own, gone when the case is over, and how many databases were opened in
@@ -24,7 +24,7 @@ impl Sqlite {
         Self(path, AtomicU64::new(0))
     }
 
-    fn store(&self, clock: Arc<ManualClock>, ids: Arc<SeededIds>) -> Arc<dyn MailboxStore> {
+    fn store(&self, clock: Arc<ManualClock>, ids: Arc<SeededIds>) -> Arc<SqliteStore> {
         let name = format!("{}.db", self.1.load(Ordering::Relaxed));
         let options = Options::new(self.0.join(name), clock, ids);
         Arc::new(SqliteStore::open(options).unwrap())
@@ -56,6 +56,41 @@ impl Backend for Sqlite {
 }
 
 postroom_conformance::suite!(Sqlite::new());
+
+postroom_conformance::access_suite! {{
+    // The directory goes at once: the files are there for as long as the store has them open.
+    let (clock, ids) = (Arc::new(ManualClock::new()), Arc::new(SeededIds::new(1)));
+    Sqlite::new().store(clock, ids) as Arc<dyn AccessStore>
+}}
+
+/// What was made before the process ended is there after it.
+#[tokio::test]
+async fn keys_outlive_the_process() {
+    use postroom_core::access::{ApiKey, Scope, SecretHash};
+    use postroom_core::id::{KeyId, TenantId};
+    use postroom_core::time::Timestamp;
+
+    let sqlite = Sqlite::new();
+    let open = || sqlite.store(Arc::new(ManualClock::new()), Arc::new(SeededIds::new(1)));
+    let key = ApiKey {
+        id: KeyId::parse("k").unwrap(),
+        tenant: TenantId::parse("red").unwrap(),
+        scope: Scope::Read,
+        label: String::new(),
+        secret: SecretHash([7; 32]),
+        created_at: Timestamp(1),
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    let store = open();
+    store.add_key(key.clone()).await.unwrap();
+    let secret = store.secret("s", [1; 32]).await.unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.key(&key.id).await.unwrap(), Some(key));
+    assert_eq!(store.secret("s", [2; 32]).await.unwrap(), secret);
+}
 
 /// Random commands are answered as the memory store answers them, and leave the same state.
 #[cfg(feature = "memory")]

@@ -82,7 +82,11 @@ fn some_dispatch(
     states: &[DispatchState],
 ) -> Option<Dispatch> {
     let world = &outside.world;
-    let filter = DispatchFilter { thread_id: Some(thread_id.clone()), states: states.to_vec() };
+    let filter = DispatchFilter {
+        thread_id: Some(thread_id.clone()),
+        states: states.to_vec(),
+        ..DispatchFilter::default()
+    };
     let found = at_once(world.store.dispatches(&filter, 4, None)).ok()?.items;
     (!found.is_empty()).then(|| world.chance.pick(&found).clone())
 }

@@ -6,7 +6,7 @@ use postroom_conformance::front::at_once;
 use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
-use postroom_core::id::NodeId;
+use postroom_core::id::{NodeId, TenantId};
 use postroom_core::node::Heartbeat;
 use postroom_core::ports::{
     Applied, ClaimedReady, PurgedEvents, ReclaimScope, Reclaimed, StoreCapabilities,
@@ -50,14 +50,16 @@ postroom_conformance::store_in_front! {
 
         async fn purge_terminal(
             &self,
+            tenant: Option<&TenantId>,
             state: Option<DispatchState>,
             older_than: Timestamp,
             limit: usize,
         ) -> Result<u64, StoreError> {
+            let tenant = tenant.cloned();
             let carry_out = move |world: &crate::World, _: &str| {
                 // What is to go is looked at once more.
                 check::look_at_all(world);
-                at_once(world.store.purge_terminal(state, older_than, limit))
+                at_once(world.store.purge_terminal(tenant.as_ref(), state, older_than, limit))
             };
             self.call(Kind::Write, carry_out, Err).await
         }

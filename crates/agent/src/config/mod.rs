@@ -14,7 +14,7 @@ pub(crate) use model::POOL_PROVIDER;
 pub use model::{DEMO_PROVIDER, ModelConfig};
 
 /// Whether `name` is `pattern`, or begins with it where it ends in `*`.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => pattern == name,

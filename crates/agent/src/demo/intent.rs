@@ -1,8 +1,12 @@
 //! What a message wants of the demo model.
 
+use serde_json::{Value, json};
+
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Intent {
+    /// Call this tool, with these arguments.
+    Call(String, Value),
     Fail(Failure),
     Slow(u32),
     Approve,
@@ -38,6 +42,9 @@ impl Intent {
 
     /// Reads whole words, so that nothing happens "sometimes" because of the time in it.
     pub fn of(text: &str) -> Self {
+        if let Some((tool, arguments)) = call(text) {
+            return Self::Call(tool, arguments);
+        }
         let lower = text.to_lowercase();
         let words: Vec<&str> =
             lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -71,6 +78,22 @@ impl Intent {
     }
 }
 
+/// The tool and the arguments of `call TOOL {…}`: a message that begins so, and goes on with nothing or
+/// an object.
+fn call(text: &str) -> Option<(String, Value)> {
+    let (first, rest) = text.trim().split_once(char::is_whitespace)?;
+    if !first.eq_ignore_ascii_case("call") {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let (tool, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let arguments = match arguments.trim() {
+        "" => json!({}),
+        object => serde_json::from_str(object).ok().filter(Value::is_object)?,
+    };
+    Some((tool.to_owned(), arguments))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +109,19 @@ mod tests {
         assert_eq!(of(&["the time", "slow 3"]), Intent::Slow(3));
         assert_eq!(of(&["fail", "hello"]), Intent::Echo);
         assert_eq!(of(&["hello", "fail once"]), Intent::Fail(Failure::Attempts(1)));
+    }
+
+    #[test]
+    fn a_tool_is_called_by_its_name() {
+        let call = |tool: &str, arguments| Intent::Call(tool.to_owned(), arguments);
+        assert_eq!(Intent::of("call mcp:files/list"), call("mcp:files/list", json!({})));
+        assert_eq!(
+            Intent::of(" Call  wait {\"seconds\": 1}\n"),
+            call("wait", json!({"seconds": 1}))
+        );
+        for text in ["call", "call me at noon", "call x [1]", "call x {\"a\"", "recall x"] {
+            assert_eq!(Intent::of(text), Intent::Echo, "{text:?}");
+        }
     }
 
     #[test]

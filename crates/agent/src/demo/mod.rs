@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `time`, `clock` or `date` | calls the `clock` tool and tells the time |
 //! | `approve` or `approval` | asks for your approval, and says what you decided |
+//! | `call TOOL {…}`, and nothing else | calls a tool with these arguments, whichever it has |
 //! | `slow` or `slow 30` | counts to 10, or to 30, one number a second: time to `kill -9` it |
 //! | `fail` | fails as a busy server does, so that the run is retried |
 //! | `fail once`, `fail 2` | fails in the first attempt, or the first two, then answers |
@@ -13,7 +14,7 @@
 //! | `help` | says this |
 //! | anything else | answers with your words |
 //!
-//! Of several words, the first of `fail`, `slow`, `approve`, `time`, `help` counts; of several
+//! Of several words, a call and then the first of `fail`, `slow`, `approve`, `time`, `help` counts; of several
 //! messages, the newest that wants something. Messages that come while it works (steering) are
 //! answered after what it was doing.
 
@@ -119,6 +120,9 @@ impl DemoModel {
 
     fn answer_to(&self, heard: &[String], request: &ModelRequest) -> Result<Vec<Line>, ModelError> {
         let lines = match Intent::of_all(heard) {
+            Intent::Call(tool, arguments) => {
+                self.call(request, &tool, &arguments, "I was asked to call a tool.")
+            }
             Intent::Fail(Failure::Permanently) => {
                 let message = "the demo model was told to fail permanently";
                 return Err(ModelError::permanent("demo_failure", message));
@@ -172,7 +176,7 @@ impl DemoModel {
     fn call(
         &self,
         request: &ModelRequest,
-        tool: &'static str,
+        tool: &str,
         arguments: &Value,
         thought: &str,
     ) -> Vec<Line> {

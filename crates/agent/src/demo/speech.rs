@@ -8,7 +8,7 @@ use crate::model::ModelEvent;
 
 /// What it can do, in its own words.
 pub(super) const HELP: &str = "I am the demo model. Ask me for the time and I call a tool; say \
-    `approval` and I ask you first; `slow 30` and I count to 30, one a second; `fail`, `fail once` \
+    `approval` and I ask you first; `call TOOL {…}` and I call any tool that I have; `slow 30` and I count to 30, one a second; `fail`, `fail once` \
     or `fail permanently` and I fail. Anything else I say back to you.";
 
 /// A piece of an answer.

@@ -3,11 +3,14 @@
 /// The windows of well-known models, in tokens, by how their names begin; the first that fits.
 /// Only what is sure: a window that is taken for too small costs a little memory of what was said,
 /// one that is taken for too large costs a refused request, after which the context is shortened.
-const WINDOWS: [(&str, u64); 15] = [
+const WINDOWS: [(&str, u64); 18] = [
     ("gpt-4.1", 1_000_000),
     ("gpt-4o", 128_000),
     ("gpt-4-turbo", 128_000),
+    ("gpt-5-chat", 128_000),
     ("gpt-5", 272_000),
+    ("o1-mini", 128_000),
+    ("o1-preview", 128_000),
     ("o1", 200_000),
     ("o3", 200_000),
     ("o4-mini", 200_000),
@@ -17,7 +20,7 @@ const WINDOWS: [(&str, u64); 15] = [
     ("gemini-3", 1_000_000),
     ("gemini-flash", 1_000_000),
     ("mistral-large", 128_000),
-    ("mistral-small", 128_000),
+    ("mistral-small", 32_000),
     ("deepseek-", 64_000),
 ];
 
@@ -38,6 +41,7 @@ mod tests {
         assert_eq!(of_well_known("gpt-4o-mini"), Some(128_000));
         assert_eq!(of_well_known("qwen3"), None);
         assert_eq!(of_well_known("o3"), Some(200_000));
+        assert_eq!(of_well_known("openai/o1-mini"), Some(128_000), "not that of o1");
         assert_eq!(of_well_known(""), None);
     }
 }

@@ -7,5 +7,5 @@ mod send_message;
 
 pub use clock::ClockTool;
 pub use demo_action::DemoAction;
-pub use http_fetch::{AllowedPrivate, HttpFetch, HttpFetchConfig, Method};
+pub use http_fetch::{HttpFetch, HttpFetchConfig, Method};
 pub use send_message::SendMessage;

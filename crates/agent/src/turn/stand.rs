@@ -58,8 +58,7 @@ impl Stand {
 impl Turn {
     pub(super) async fn stand(&mut self, call: &ToolCall) -> Result<Stand, Ended> {
         if self.frontend.iter().any(|tool| tool.name == call.name) {
-            let message = format!("Execute `{}` and answer with its result.", call.name);
-            return Ok(self.answer_or_ask(call, message, WaitReason::ExternalEvent));
+            return Ok(self.stand_of_frontend_tool(call));
         }
         let ability = self.agent.abilities.get(&call.name).cloned();
         if ability.is_none() && self.agent.tools.get(&call.name).is_none() {
@@ -104,6 +103,17 @@ impl Turn {
                 Ok(decision.arguments.clone())
             }
         }
+    }
+
+    /// The client executes it, and its answer is a decision. Who answers has been asked already: a
+    /// policy that asks asks for nothing more, one that forbids holds here too.
+    fn stand_of_frontend_tool(&self, call: &ToolCall) -> Stand {
+        let verdict = self.agent.verdict(&call.name, &call.arguments);
+        if verdict.action == Action::Deny {
+            return forbidden(verdict.reason);
+        }
+        let message = format!("Execute `{}` and answer with its result.", call.name);
+        self.answer_or_ask(call, message, WaitReason::ExternalEvent)
     }
 
     fn stand_of_tool(&self, call: &ToolCall, arguments: Value) -> Stand {

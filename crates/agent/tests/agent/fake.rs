@@ -14,7 +14,9 @@ use postroom_core::command::{
 use postroom_core::dispatch::{Claim, Dispatch, DispatchStatus, Priority};
 use postroom_core::error::StoreError;
 use postroom_core::event::EventBody;
-use postroom_core::id::{AgentId, Epoch, MessageId, NodeId, RunId, TaskId, ThreadId, ToolCallId};
+use postroom_core::id::{
+    AgentId, Epoch, MessageId, NodeId, RunId, TaskId, TenantId, ThreadId, ToolCallId,
+};
 use postroom_core::message::{LogMessage, Message, NewMessage, Role};
 use postroom_core::ports::{
     Cancel, CancelReason, Clock, ContextError, Executor, RunContext, RunOutcome,
@@ -331,6 +333,7 @@ fn new_run(agent: &str) -> Run {
     Run {
         id: RunId::parse("run").unwrap(),
         thread_id: ThreadId::parse("thread").unwrap(),
+        tenant: TenantId::default(),
         agent_id: AgentId::parse(agent).unwrap(),
         agent_version: None,
         origin: Origin::User,
@@ -360,6 +363,7 @@ fn dispatch(run: &Run, claim: Claim) -> Dispatch {
     Dispatch {
         id: Uuid::from_u128(7).into(),
         thread_id: run.thread_id.clone(),
+        tenant: TenantId::default(),
         run_id: run.id.clone(),
         agent_id: run.agent_id.clone(),
         priority: Priority::default(),

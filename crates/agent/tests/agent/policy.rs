@@ -8,7 +8,7 @@ use postroom_agent::policy::{Action, Rule};
 use postroom_agent::tool::{ToolContext, tool_fn};
 use postroom_agent::{AgentConfig, AgentExecutor, Approval, OnTimeout};
 use postroom_core::ports::{CancelReason, ContextError, RunOutcome};
-use postroom_core::run::{Termination, WaitReason};
+use postroom_core::run::{RunSpec, Termination, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction, TicketState};
 use postroom_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -71,6 +71,20 @@ async fn what_is_denied_is_not_called_and_the_model_hears_why() {
     assert!(ledger.lock().is_empty());
     let said = &fake.transcript()[2].1;
     assert!(said.contains("policy forbids") && said.contains("the system's"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_denied_is_not_asked_of_a_client_either() {
+    let opens = calls(&[call("w", "write_page", json!({"path": "/etc/passwd"}))]);
+    let model = Scripted::new(vec![opens, says("Done.")]);
+    let (executor, _) = writing(&model, ruled(Action::Deny), true);
+    let fake = Fake::new(&["go"]);
+    let spec =
+        RunSpec { frontend_tools: vec![json!({"name": "write_page"})], ..RunSpec::default() };
+    fake.run.lock().spec = spec.into();
+    assert_eq!(output(fake.execute(&executor).await), "Done.");
+    let said = &fake.transcript()[2].1;
+    assert!(said.contains("policy forbids"), "{said}");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl Answer {
                 Self::Reclaimed(reclaimed.map_err(Refused::from))
             }
             Step::Purge { older_than } => Self::Purged(
-                store.purge_terminal(None, older_than, 1_000).await.map_err(Refused::from),
+                store.purge_terminal(None, None, older_than, 1_000).await.map_err(Refused::from),
             ),
             Step::Advance(_) | Step::GoBack(_) => Self::Nothing,
         }

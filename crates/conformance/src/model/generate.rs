@@ -11,12 +11,12 @@ use postroom_core::dispatch::{Claim, Priority};
 use postroom_core::event::EventBody;
 use postroom_core::id::{
     AgentId, DecisionId, DedupeKey, DispatchId, IdempotencyKey, MessageId, NodeId, RunId, TaskId,
-    ThreadId,
+    TenantId, ThreadId,
 };
 use postroom_core::message::{NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery, Granularity};
 use postroom_core::ports::ReclaimScope;
-use postroom_core::report::{ReportAs, ReportTo};
+use postroom_core::report::{ReportAs, ReportId, ReportTo};
 use postroom_core::run::{AgentState, Reason, RunSpec, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
 use postroom_core::time::Timestamp;
@@ -56,6 +56,11 @@ pub(super) fn step(random: &Random, seen: &Seen, now: Timestamp) -> Step {
     }
 }
 
+/// A tenant beside the default one.
+pub(super) fn tenant() -> TenantId {
+    TenantId::parse("red").expect("a name")
+}
+
 struct Make<'a> {
     random: &'a Random,
     seen: &'a Seen,
@@ -65,7 +70,16 @@ impl Make<'_> {
     fn envelope(&self) -> Envelope {
         let thread_id = self.thread();
         let command = self.command(&thread_id);
-        Envelope::new(thread_id, command)
+        Envelope::new(thread_id, command).on_behalf_of(self.caller())
+    }
+
+    /// Mostly nobody's, so that most commands reach their thread, whoever made it.
+    fn caller(&self) -> Option<TenantId> {
+        match self.random.below(8) {
+            0 => Some(tenant()),
+            1 => Some(TenantId::default()),
+            _ => None,
+        }
     }
 
     fn command(&self, t: &ThreadId) -> Command {
@@ -91,7 +105,11 @@ impl Make<'_> {
             75..77 => self.held(t, |claim| Command::Release { claim }),
             77 => self.with(self.run(t), |run_id| Command::Reported {
                 run_id,
-                dispatch_id: self.dispatch(t),
+                report: ReportId {
+                    dispatch_id: self.dispatch(t),
+                    is_end: random.once_in(2),
+                    tickets: 0,
+                },
             }),
             78..80 => Command::Cancel { target: self.target(t), stop_executing: random.once_in(2) },
             80..82 => Command::Interrupt,
@@ -262,7 +280,8 @@ impl Make<'_> {
         let as_ = as_task.filter(|_| random.once_in(2)).unwrap_or(ReportAs::Message);
         let report_to = ReportTo { thread_id: self.thread(), as_ };
         let report_to = Some(report_to).filter(|_| random.once_in(3));
-        Arc::new(RunSpec { report_to, ..RunSpec::default() })
+        let webhook = random.once_in(4).then(|| "https://example.org/hook".to_owned());
+        Arc::new(RunSpec { report_to, webhook, ..RunSpec::default() })
     }
 
     fn key(&self) -> DedupeKey {

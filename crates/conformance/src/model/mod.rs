@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use postroom_core::command::Command;
 use postroom_core::error::StoreError;
-use postroom_core::id::ThreadId;
+use postroom_core::id::{TenantId, ThreadId};
 use postroom_core::ports::{Clock, DepthByState, DispatchFilter, MailboxStore, RunFilter};
 
 use crate::backend::Backend;
@@ -173,6 +173,7 @@ struct Across {
     depth: DepthByState,
     runs: Vec<String>,
     dispatches: Vec<String>,
+    of_tenants: Vec<(DepthByState, Vec<String>, Vec<String>)>,
     waiting_for_tasks: Vec<String>,
     owing_reports: Vec<String>,
 }
@@ -183,9 +184,23 @@ impl Across {
         let dispatches = store.dispatches(&DispatchFilter::default(), 50, None).await?.items;
         let waiting = store.runs_waiting_for_tasks(None, 50).await?;
         let owing = store.runs_owing_reports(None, 50).await?;
+        let mut of_tenants = Vec::new();
+        for tenant in [generate::tenant(), TenantId::default()] {
+            let whose = Some(tenant.clone());
+            let of_runs = RunFilter { tenant: whose.clone(), ..RunFilter::default() };
+            let of_dispatches = DispatchFilter { tenant: whose, ..DispatchFilter::default() };
+            let runs = store.runs(&of_runs, 50, None).await?.items;
+            let dispatches = store.dispatches(&of_dispatches, 50, None).await?.items;
+            of_tenants.push((
+                store.depth_of(&tenant).await?,
+                runs.iter().map(|run| run.id.to_string()).collect(),
+                dispatches.iter().map(|dispatch| dispatch.id.to_string()).collect(),
+            ));
+        }
         Ok(Self {
             queued: store.queued_thread_ids(None, 50).await?,
             depth: store.depth().await?,
+            of_tenants,
             runs: runs.iter().map(|run| run.id.to_string()).collect(),
             dispatches: dispatches.iter().map(|dispatch| dispatch.id.to_string()).collect(),
             waiting_for_tasks: waiting.iter().map(|run| run.id.to_string()).collect(),

@@ -82,10 +82,10 @@ pub async fn keys_are_purged(world: World) {
     world.submit(&t, keyed("hello")).await;
     let active = world.start(&t).await;
     world.ack(&t, &active.claim).await;
-    world.store.purge_terminal(None, world.clock.now(), 100).await.expect("a purge");
+    world.store.purge_terminal(None, None, world.clock.now(), 100).await.expect("a purge");
     assert!(world.submit(&t, keyed("hello")).await.replayed, "it is not older");
     world.clock.advance(Duration::from_secs(1));
-    world.store.purge_terminal(None, world.clock.now(), 100).await.expect("a purge");
+    world.store.purge_terminal(None, None, world.clock.now(), 100).await.expect("a purge");
     assert!(!world.submit(&t, keyed("hello")).await.replayed);
     world.snapshot(&t).await;
 }

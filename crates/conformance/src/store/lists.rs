@@ -76,6 +76,7 @@ pub async fn dispatches(world: World) {
     let of = |thread_id: Option<&str>, states: &[DispatchState]| DispatchFilter {
         thread_id: thread_id.map(thread),
         states: states.to_vec(),
+        ..DispatchFilter::default()
     };
     let (queued, claimed, acked) =
         (DispatchState::Queued, DispatchState::Claimed, DispatchState::Acked);
@@ -119,6 +120,8 @@ pub async fn threads(world: World) {
     }
     let of = |pairs: &[(&str, &str)]| ThreadFilter {
         metadata: pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        text: None,
+        ..ThreadFilter::default()
     };
     let expectations: [(ThreadFilter, &[&str]); 6] = [
         (of(&[]), &["d", "c", "b", "a"]),
@@ -145,13 +148,71 @@ pub async fn threads(world: World) {
     }
 }
 
+/// A text, metadata besides, and the threads that have both.
+type Sought<'c> = (&'c str, &'c [(String, String)], &'c [&'c str]);
+
+/// Threads, by a text in their ids or metadata.
+pub async fn threads_by_text(world: World) {
+    for (name, metadata) in [
+        ("order-17", json!({"team": "Red"})),
+        ("ORDER-18", json!({"n": 17, "note": "50% off_"})),
+        ("bestellung-\u{e4}", json!({})),
+        ("x", json!({"\u{c4}rger": "groß", "team": "blue"})),
+    ] {
+        let metadata = metadata.as_object().expect("an object").clone();
+        let create = CreateThread { metadata, parent: None };
+        world.apply(&thread(name), Command::CreateThread(create)).await;
+    }
+    let blue = vec![("team".to_owned(), "blue".to_owned())];
+    let expectations: [Sought<'_>; 13] = [
+        ("order", &[], &["ORDER-18", "order-17"]),
+        ("ORDER-1", &[], &["ORDER-18", "order-17"]),
+        ("17", &[], &["ORDER-18", "order-17"]),
+        ("red", &[], &["order-17"]),
+        ("\"team\"", &[], &["x", "order-17"]),
+        ("\"team\"", &blue, &["x"]),
+        ("\u{e4}", &[], &["bestellung-\u{e4}"]),
+        ("\u{c4}RGER", &[], &["x"]),
+        // No sign has a meaning of its own.
+        ("%", &[], &["ORDER-18"]),
+        ("off_", &[], &["ORDER-18"]),
+        ("o%r", &[], &[]),
+        ("\0", &[], &[]),
+        ("", &[], &["x", "bestellung-\u{e4}", "ORDER-18", "order-17"]),
+    ];
+    for (text, metadata, expected) in expectations {
+        let filter = ThreadFilter {
+            text: Some(text.to_owned()),
+            metadata: metadata.to_vec(),
+            ..ThreadFilter::default()
+        };
+        for limit in [1, 2, 100] {
+            let (mut names, mut cursor) = (Vec::new(), None::<String>);
+            loop {
+                let page = world.store.threads(&filter, limit, cursor.as_deref()).await;
+                let page = page.expect("a page");
+                names.extend(page.items.iter().map(|row| row.id.to_string()));
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(names, expected, "{text:?}, {limit} at a time");
+        }
+    }
+}
+
 /// What comes and goes between two pages neither hides nor repeats what was there.
 pub async fn while_rows_come_and_go(world: World) {
     let t = thread("t");
     for n in 0..10 {
         world.enqueue(&t, delivery(&format!("r{n}"))).await;
     }
-    let filter = DispatchFilter { thread_id: Some(t.clone()), states: vec![DispatchState::Queued] };
+    let filter = DispatchFilter {
+        thread_id: Some(t.clone()),
+        states: vec![DispatchState::Queued],
+        ..DispatchFilter::default()
+    };
     let (mut seen, mut cursor) = (Vec::new(), None::<String>);
     for round in 0.. {
         let page = world.store.dispatches(&filter, 3, cursor.as_deref()).await.expect("a page");

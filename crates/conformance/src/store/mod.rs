@@ -31,4 +31,5 @@ pub mod retention;
 pub mod settle;
 pub mod submit_modes;
 pub mod tasks;
+pub mod tenants;
 pub mod threads;

@@ -20,12 +20,12 @@ pub async fn only_what_is_old(world: World) {
     let executing = world.started(&t).await;
 
     assert_eq!(
-        world.store.purge_terminal(None, at, 100).await.expect("a purge"),
+        world.store.purge_terminal(None, None, at, 100).await.expect("a purge"),
         0,
         "not before it"
     );
     let later = at + Duration::from_millis(1);
-    assert_eq!(world.store.purge_terminal(None, later, 100).await.expect("a purge"), 1);
+    assert_eq!(world.store.purge_terminal(None, None, later, 100).await.expect("a purge"), 1);
     assert!(world.store.dispatch(old.dispatch.id).await.expect("a read").is_none());
     assert_eq!(world.state(new.dispatch.id).await, DispatchState::Acked);
     assert!(world.run(&old.run.id).await.is_done(), "the run stays");
@@ -33,7 +33,7 @@ pub async fn only_what_is_old(world: World) {
     world.snapshot(&t).await;
 
     let much_later = world.clock.now() + Duration::from_hours(1);
-    assert_eq!(world.store.purge_terminal(None, much_later, 100).await.expect("a purge"), 1);
+    assert_eq!(world.store.purge_terminal(None, None, much_later, 100).await.expect("a purge"), 1);
     assert_eq!(world.state(executing.dispatch.id).await, DispatchState::Claimed);
     world.ack(&t, &executing.claim).await;
     world.snapshot(&t).await;
@@ -50,7 +50,7 @@ pub async fn one_state(world: World) {
     world.settle(&t, &claim, outcome).await;
     world.enqueue(&t, delivery("queued")).await;
     let later = world.clock.now() + Duration::from_secs(1);
-    let purge = async |state| world.store.purge_terminal(Some(state), later, 9).await;
+    let purge = async |state| world.store.purge_terminal(None, Some(state), later, 9).await;
     assert_eq!(purge(DispatchState::Queued).await.expect("a purge"), 0);
     assert_eq!(purge(DispatchState::DeadLetter).await.expect("a purge"), 1);
     assert_eq!(world.state(done.dispatch.id).await, DispatchState::Acked);
@@ -72,7 +72,10 @@ pub async fn page_by_page(world: World) {
     world.apply(&t, Command::Interrupt).await;
     let later = world.clock.now() + Duration::from_secs(1);
     for expected in [2, 2, 1, 0] {
-        assert_eq!(world.store.purge_terminal(None, later, 2).await.expect("a purge"), expected);
+        assert_eq!(
+            world.store.purge_terminal(None, None, later, 2).await.expect("a purge"),
+            expected
+        );
         world.snapshot(&t).await;
     }
     assert_eq!(world.store.depth().await.expect("a read").counts, [0; 6]);

@@ -11,7 +11,7 @@ use postroom_core::dispatch::Dispatch;
 use postroom_core::error::Refusal;
 use postroom_core::id::{DispatchId, RunId, ThreadId};
 use postroom_core::ports::ReclaimScope;
-use postroom_core::report::{Report, ReportAs, ReportTo};
+use postroom_core::report::{Report, ReportAs, ReportId, ReportTo};
 use postroom_core::run::{Run, RunSpec, WaitReason};
 
 use crate::world::{LEASE, World, commit, said, thread};
@@ -26,12 +26,14 @@ fn wanted() -> Submit {
 
 async fn owing(world: &World) -> Vec<RunId> {
     let owing = world.store.runs_owing_reports(None, 100).await.expect("a read");
-    assert!(owing.iter().all(|run| run.report == Report::Owed && run.is_done()), "{owing:#?}");
+    assert!(owing.iter().all(|run| run.report == Report::Owed), "{owing:#?}");
     owing.into_iter().map(|run| run.id).collect()
 }
 
+/// The report that the run's end owes, if that came about with `dispatch_id`.
 async fn reported(world: &World, t: &ThreadId, run: &Run, dispatch_id: Option<DispatchId>) {
-    let command = Command::Reported { run_id: run.id.clone(), dispatch_id };
+    let report = ReportId { dispatch_id, is_end: true, tickets: run.tickets.len() };
+    let command = Command::Reported { run_id: run.id.clone(), report };
     assert_eq!(world.apply(t, command).await, Reply::Done);
 }
 
@@ -61,6 +63,51 @@ pub async fn is_owed_until_it_is_made(world: World) {
     world.snapshot(&t).await;
 }
 
+/// Somebody outside hears of each wait that he could end, and of the end; what was overtaken by the next
+/// is not crossed out with it.
+pub async fn is_owed_for_waits_to_an_address(world: World) {
+    let t = thread("t");
+    let spec = RunSpec { webhook: Some("https://example.org".to_owned()), ..RunSpec::default() };
+    let submit = Submit { spec: Arc::new(spec), ..said(Mode::Enqueue, "begin") };
+    let run_id = world.submit(&t, submit).await.run_id;
+    let active = world.start(&t).await;
+    let pause = Wait { resume_in: Some(LEASE), ..Wait::new(WaitReason::RateLimit) };
+    let settled = world.settle(&t, &active.claim, Outcome::Wait(pause)).await;
+    assert_eq!(settled.run.report, Report::Wanted, "nobody outside can end that");
+
+    world.clock.advance(LEASE);
+    let active = world.start(&t).await;
+    let question = Outcome::Wait(Wait::new(WaitReason::UserInput));
+    let settled = world.settle(&t, &active.claim, question).await;
+    assert_eq!(settled.run.report, Report::Owed);
+    assert_eq!(owing(&world).await, from_ref(&run_id));
+    let first = ReportId::of(&settled.run);
+    assert!(!first.is_end);
+    world.snapshot(&t).await;
+
+    let cross_out = async |report| {
+        let command = Command::Reported { run_id: run_id.clone(), report };
+        assert_eq!(world.apply(&t, command).await, Reply::Done);
+        world.run(&run_id).await.report
+    };
+    assert_eq!(cross_out(first).await, Report::Wanted, "its end is wanted too");
+
+    // It goes on, waits again, and ends before anybody heard of that.
+    world.submit(&t, said(Mode::Enqueue, "an answer")).await;
+    let active = world.start(&t).await;
+    let question = Outcome::Wait(Wait::new(WaitReason::UserInput));
+    let settled = world.settle(&t, &active.claim, question).await;
+    assert_eq!(settled.run.report, Report::Owed);
+    assert_eq!(cross_out(first).await, Report::Owed, "that was another wait");
+    let second = ReportId::of(&settled.run);
+    let cancel = Command::Cancel { target: CancelTarget::Thread, stop_executing: false };
+    world.apply(&t, cancel).await;
+    assert_eq!(cross_out(second).await, Report::Owed, "its end is owed still");
+    let ended = world.run(&run_id).await;
+    assert_eq!(cross_out(ReportId::of(&ended)).await, Report::None);
+    world.snapshot(&t).await;
+}
+
 /// Whoever asked for nothing is owed nothing.
 pub async fn is_not_owed_where_nobody_wants_it(world: World) {
     let t = thread("t");
@@ -70,7 +117,8 @@ pub async fn is_not_owed_where_nobody_wants_it(world: World) {
     assert_eq!(settled.run.report, Report::None);
     assert!(owing(&world).await.is_empty());
     let unknown = RunId::parse("unknown").expect("a name");
-    let command = Command::Reported { run_id: unknown.clone(), dispatch_id: None };
+    let report = ReportId { dispatch_id: None, is_end: true, tickets: 0 };
+    let command = Command::Reported { run_id: unknown.clone(), report };
     assert_eq!(world.refused(&t, command).await, Refusal::UnknownRun { run_id: unknown });
 }
 

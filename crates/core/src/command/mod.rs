@@ -17,9 +17,10 @@ pub use submit::{
 use std::time::Duration;
 
 use crate::dispatch::Claim;
-use crate::id::{DispatchId, InstanceId, MessageId, RunId, TaskId, ThreadId};
+use crate::id::{DispatchId, InstanceId, MessageId, RunId, TaskId, TenantId, ThreadId};
 use crate::message::{Content, Metadata, NewMessage};
 use crate::pending::Delivery;
+use crate::report::ReportId;
 use crate::ticket::Decision;
 
 /// A command and the thread whose mailbox it is for.
@@ -29,12 +30,20 @@ pub struct Envelope {
     pub thread_id: ThreadId,
     /// What to do.
     pub command: Command,
+    /// On whose behalf: another's thread is then unknown, and a new one is theirs. `None` is Postroom
+    /// itself, which has to do with all of them, or somebody who has no tenants.
+    pub caller: Option<TenantId>,
 }
 
 impl Envelope {
-    /// `command` for the mailbox of `thread_id`.
+    /// `command` for the mailbox of `thread_id`, by Postroom itself.
     pub fn new(thread_id: ThreadId, command: Command) -> Self {
-        Self { thread_id, command }
+        Self { thread_id, command, caller: None }
+    }
+
+    /// The same on behalf of a tenant.
+    pub fn on_behalf_of(self, caller: Option<TenantId>) -> Self {
+        Self { caller, ..self }
     }
 }
 
@@ -178,12 +187,12 @@ pub enum Command {
         /// runs of their own are not.
         task_id: Option<TaskId>,
     },
-    /// What the end of a run owed was made good. Repeating it changes nothing.
+    /// What a run owed was made good. Repeating it changes nothing.
     Reported {
         /// The run.
         run_id: RunId,
-        /// Its newest dispatch when it was done: a run that started over since owes another report.
-        dispatch_id: Option<DispatchId>,
+        /// Which of its reports was made: it may owe another since.
+        report: ReportId,
     },
 }
 

@@ -1,12 +1,15 @@
 //! Ids. Each noun has its own type, so that a run's id can't be given where a thread's is wanted.
 
 mod repr;
+mod tenant;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
+
+pub use tenant::{TENANT_BYTES_MAX, TenantId};
 
 use repr::{Repr, UUID_BYTES, canonical_uuid};
 
@@ -50,6 +53,11 @@ pub enum InvalidId {
         /// What the id would have named.
         noun: &'static str,
     },
+    /// Is no tenant's name.
+    #[error(
+        "a tenant's name has 1 to {TENANT_BYTES_MAX} lower-case letters, digits, `-` and `_`, and nothing else"
+    )]
+    NotTenant,
 }
 
 fn parse(text: &str, noun: &'static str, max: usize) -> Result<Repr, InvalidId> {
@@ -191,6 +199,8 @@ text_ids! {
     DedupeKey = "dedupe" up to ID_BYTES_MAX;
     /// A caller's own name for one submission to a thread: repeating it returns the first answer.
     IdempotencyKey = "idempotency" up to ID_BYTES_MAX;
+    /// Names an API key. It is no secret.
+    KeyId = "key" up to ID_BYTES_MAX;
 }
 
 uuid_ids! {

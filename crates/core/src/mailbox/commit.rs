@@ -112,7 +112,7 @@ impl Work<'_> {
             Some(&dispatch.run_id),
             EventBody::RunWaiting { reason: suspend.reason, tickets, live: true },
         );
-        Ok(())
+        self.owe_wait(&dispatch.run_id, suspend.reason)
     }
 
     fn resume(&mut self, dispatch: &Dispatch) -> Result<(), Refusal> {

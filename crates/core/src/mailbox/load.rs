@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::command::{CancelTarget, Command, Mode, Submit, Take};
+use crate::command::{CancelTarget, Command, Envelope, Mode, Submit, Take};
 use crate::dispatch::{Dispatch, DispatchState, DispatchStatus};
-use crate::id::{DispatchId, MessageId, RunId, ThreadId};
+use crate::id::{DispatchId, MessageId, RunId};
 use crate::message::NewMessage;
 use crate::run::{Run, RunState};
 use crate::time::Timestamp;
@@ -21,14 +21,13 @@ const HEAD: usize = 1;
 const FRONT: usize = 2;
 
 impl Mailbox {
-    /// Loads what `command` touches of a thread's mailbox.
+    /// Loads what a command touches of a thread's mailbox: of another tenant's, nothing.
     ///
     /// # Errors
     /// What a look-up failed with.
     pub fn load<R: Rows>(
         rows: &mut R,
-        thread_id: &ThreadId,
-        command: &Command,
+        Envelope { thread_id, command, caller }: &Envelope,
         now: Timestamp,
     ) -> Result<Self, R::Error> {
         let thread = rows.thread(thread_id)?;
@@ -36,6 +35,7 @@ impl Mailbox {
             now,
             mailbox: Self {
                 thread_id: thread_id.clone(),
+                caller: caller.clone(),
                 thread,
                 dispatches: Tracked::new(),
                 runs: Tracked::new(),
@@ -47,7 +47,9 @@ impl Mailbox {
             },
             rows,
         };
-        loader.command(command)?;
+        if !loader.mailbox.is_anothers() {
+            loader.command(command)?;
+        }
         Ok(loader.mailbox)
     }
 }

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use crate::command::{Command, Submitted};
 use crate::dispatch::Dispatch;
 use crate::error::Refusal;
-use crate::id::{DispatchId, MessageId, RunId, ThreadId};
+use crate::id::{DispatchId, MessageId, RunId, TenantId, ThreadId};
 use crate::message::LogMessage;
 use crate::pending::Pending;
 use crate::ports::Ids;
@@ -48,6 +48,8 @@ use work::Work;
 #[derive(Debug)]
 pub struct Mailbox {
     thread_id: ThreadId,
+    /// On whose behalf the command comes.
+    caller: Option<TenantId>,
     thread: Option<Arc<Thread>>,
     /// The claimed dispatch, the front of the queue (or all of it), and those the command names.
     dispatches: Tracked<Dispatch>,
@@ -75,6 +77,9 @@ impl Mailbox {
         now: Timestamp,
         ids: Ids<'_>,
     ) -> Result<Decision, Refusal> {
+        if self.is_anothers() {
+            return Err(Refusal::UnknownThread { thread_id: self.thread_id });
+        }
         let mut work = Work::new(self, command.name(), now, ids);
         let reply = match command {
             Command::CreateThread(create) => work.create_thread(create)?,
@@ -116,8 +121,17 @@ impl Mailbox {
             Command::FinishTask { run_id, task_id } => {
                 work.finish_task(&run_id, task_id.as_ref())?
             }
-            Command::Reported { run_id, dispatch_id } => work.reported(&run_id, dispatch_id)?,
+            Command::Reported { run_id, report } => work.reported(&run_id, report)?,
         };
         Ok(work.finish(reply))
+    }
+
+    /// Whether the thread is there, and is not the caller's. This is the one place where tenants are
+    /// kept apart: whatever the command, the thread is unknown then.
+    fn is_anothers(&self) -> bool {
+        match (&self.caller, &self.thread) {
+            (Some(caller), Some(thread)) => thread.tenant != *caller,
+            _ => false,
+        }
     }
 }

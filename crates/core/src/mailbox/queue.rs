@@ -96,6 +96,7 @@ impl Work<'_> {
         let dispatch = Dispatch {
             id,
             thread_id: self.thread.id.clone(),
+            tenant: self.thread.tenant.clone(),
             run_id: new.run_id.clone(),
             agent_id: agent_id.clone(),
             priority: new.priority,
@@ -166,8 +167,11 @@ impl Work<'_> {
     pub(super) fn enqueue(&mut self, enqueue: Enqueue) -> Result<Reply, Refusal> {
         self.check_key()?;
         if let Some(id) = enqueue.dispatch_id
-            && self.dispatches.get(&id).is_some()
+            && let Some(existing) = self.dispatches.get(&id)
         {
+            if existing.tenant != self.thread.tenant {
+                return Err(Refusal::UnknownDispatch { dispatch_id: id });
+            }
             return Err(Refusal::DuplicateDispatch { existing: id });
         }
         self.create_thread = true;
@@ -176,9 +180,7 @@ impl Work<'_> {
                 let agent_id = self.agent_for(enqueue.agent_id);
                 self.create_run(&enqueue.run_id, agent_id, Origin::User);
             }
-            Some(run) if run.thread_id != self.thread.id => {
-                return Err(Refusal::RunElsewhere { run_id: enqueue.run_id });
-            }
+            Some(run) if run.thread_id != self.thread.id => return Err(self.run_elsewhere(run)),
             Some(run) if !matches!(run.run_state(), RunState::Created | RunState::Waiting) => {
                 return Err(Refusal::IllegalRun {
                     run_id: enqueue.run_id,

@@ -33,6 +33,7 @@ impl Work<'_> {
         let run = Run {
             id: id.clone(),
             thread_id: self.thread.id.clone(),
+            tenant: self.thread.tenant.clone(),
             agent_id,
             agent_version: None,
             origin,

@@ -111,6 +111,9 @@ impl Work<'_> {
         } else {
             wait.resume_in.map(|delay| self.now + delay)
         };
+        if !over && !answered {
+            self.owe_wait(&dispatch.run_id, wait.reason)?;
+        }
         let Some(available_at) = resume_at else { return Ok(None) };
         self.queue(NewDispatch {
             id: None,

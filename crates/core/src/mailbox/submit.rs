@@ -169,7 +169,7 @@ impl Work<'_> {
         if let Some(run_id) = &submit.run_id {
             let Some(run) = self.runs.get(run_id) else { return Ok(None) };
             if run.thread_id != self.thread.id {
-                return Err(Refusal::RunElsewhere { run_id: run_id.clone() });
+                return Err(self.run_elsewhere(run));
             }
             let resumable = matches!(run.run_state(), RunState::Created | RunState::Waiting);
             if !resumable {

@@ -53,11 +53,10 @@ impl<'a> Work<'a> {
         now: Timestamp,
         ids: Ids<'a>,
     ) -> Self {
-        let thread = mailbox
-            .thread
-            .as_deref()
-            .cloned()
-            .unwrap_or_else(|| Thread::new(mailbox.thread_id, now));
+        let thread = mailbox.thread.as_deref().cloned().unwrap_or_else(|| Thread {
+            tenant: mailbox.caller.unwrap_or_default(),
+            ..Thread::new(mailbox.thread_id, now)
+        });
         let mut work = Self {
             command,
             now,
@@ -92,6 +91,16 @@ impl<'a> Work<'a> {
             return Err(Refusal::UnknownThread { thread_id: self.thread.id.clone() });
         }
         Ok(())
+    }
+
+    /// The refusal of a run of another thread. Of another tenant's nobody hears that it is there.
+    pub(super) fn run_elsewhere(&self, run: &Run) -> Refusal {
+        let run_id = run.id.clone();
+        if run.tenant == self.thread.tenant {
+            Refusal::RunElsewhere { run_id }
+        } else {
+            Refusal::UnknownRun { run_id }
+        }
     }
 
     /// The claimed dispatch, if `claim` is the thread's current one.

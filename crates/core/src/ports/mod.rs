@@ -1,5 +1,6 @@
 //! What the core needs from the world. Every implementation passes the conformance suite.
 
+mod access;
 mod clock;
 mod executor;
 mod feed;
@@ -8,6 +9,7 @@ mod signals;
 mod spawn;
 mod store;
 
+pub use access::AccessStore;
 pub use clock::{Clock, IdSource, Ids};
 pub use executor::{Cancel, CancelReason, ContextError, Executor, RunContext, RunOutcome};
 pub use feed::{EventFeed, FeedHandler, FeedHint};

@@ -9,7 +9,7 @@ use crate::command::{ClaimRequest, Delivered, Envelope, Reply};
 use crate::dispatch::{Dispatch, DispatchState};
 use crate::error::StoreError;
 use crate::event::SharedEvent;
-use crate::id::{AgentId, DispatchId, NodeId, RunId, ThreadId};
+use crate::id::{AgentId, DispatchId, NodeId, RunId, TenantId, ThreadId};
 use crate::message::LogMessage;
 use crate::node::{Heartbeat, NodeRecord};
 use crate::pending::Pending;
@@ -58,6 +58,8 @@ pub struct Reclaimed {
 /// Which runs to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
     /// Of this thread.
     pub thread_id: Option<ThreadId>,
     /// In this state.
@@ -71,6 +73,8 @@ pub struct RunFilter {
 /// Which dispatches to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct DispatchFilter {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
     /// Of this thread.
     pub thread_id: Option<ThreadId>,
     /// In one of these states; empty stands for all.
@@ -80,8 +84,24 @@ pub struct DispatchFilter {
 /// Which threads to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ThreadFilter {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
     /// With these metadata: each key's value, as JSON text or as plain text, equals.
     pub metadata: Vec<(String, String)>,
+    /// With this text somewhere in its id, or in its metadata as JSON text; ASCII letters in any
+    /// case. For people who look for a thread: it is looked through newest first, and a page may end
+    /// early, even empty, with a cursor to go on from.
+    pub text: Option<String>,
+}
+
+impl ThreadFilter {
+    /// Whether a thread with this id and these metadata, as JSON text, has the text that is wanted.
+    pub fn is_mentioned(&self, id: &str, metadata: Option<&str>) -> bool {
+        let Some(text) = &self.text else { return true };
+        let text = text.to_ascii_lowercase();
+        let has = |place: &str| place.to_ascii_lowercase().contains(&text);
+        has(id) || metadata.is_some_and(has)
+    }
 }
 
 /// A page of a list. The cursor names a place among the rows, not an offset: rows that come and go
@@ -114,6 +134,14 @@ impl DepthByState {
     /// How many are in `state`.
     pub fn get(&self, state: DispatchState) -> u64 {
         self.counts[state as usize]
+    }
+
+    /// What is left without `others`.
+    pub fn without(mut self, others: Self) -> Self {
+        for (count, others) in self.counts.iter_mut().zip(others.counts) {
+            *count = count.saturating_sub(others);
+        }
+        self
     }
 }
 
@@ -148,11 +176,13 @@ pub trait MailboxStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Reclaimed, StoreError>;
 
-    /// Deletes up to `limit` dispatches that are in `state` (`None`: in any terminal state; one that
-    /// is not terminal deletes nothing) since before `older_than`, never their runs or messages; says
-    /// how many. Where `state` is `None`, answers to submissions that are as old go with them.
+    /// Deletes up to `limit` dispatches of `tenant` (`None`: of all) that are in `state` (`None`: in
+    /// any terminal state; one that is not terminal deletes nothing) since before `older_than`, never
+    /// their runs or messages; says how many. Where both are `None`, answers to submissions that are
+    /// as old go with them.
     async fn purge_terminal(
         &self,
+        tenant: Option<&TenantId>,
         state: Option<DispatchState>,
         older_than: Timestamp,
         limit: usize,
@@ -257,6 +287,9 @@ pub trait MailboxStore: Send + Sync + 'static {
 
     /// How many dispatches are in each state.
     async fn depth(&self) -> Result<DepthByState, StoreError>;
+
+    /// The same of one tenant: as exact, and as little counted.
+    async fn depth_of(&self, tenant: &TenantId) -> Result<DepthByState, StoreError>;
 
     /// Puts a node in the list of nodes, or what it says now in the place of what it said before:
     /// seen at the store's time, started when it first said. One that was forgotten is there again.

@@ -108,7 +108,11 @@ fn check_runs(tables: &Tables) {
         match run.report {
             Report::None => {}
             Report::Wanted => assert!(!run.is_done(), "{} is done: its report is owed", run.id),
-            Report::Owed => assert!(run.is_done(), "{} owes a report before its end", run.id),
+            Report::Owed => assert!(
+                run.is_done() || run.spec.webhook.is_some(),
+                "{} owes a report before its end",
+                run.id
+            ),
         }
         match &run.status {
             RunStatus::Done { .. } => {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use postroom_core::command::{Command, Reply, Submitted};
+use postroom_core::command::{Command, Envelope, Reply, Submitted};
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use postroom_core::error::Refusal;
 use postroom_core::event::SharedEvent;
@@ -54,8 +54,9 @@ pub struct Tables {
 impl Tables {
     pub fn apply(&mut self, thread: &ThreadId, command: Command) -> Result<Reply, Refusal> {
         let now = Timestamp(self.now.get());
-        let Ok(mailbox) = Mailbox::load(self, thread, &command, now);
-        let decision = mailbox.decide(command, now, &self.ids)?;
+        let envelope = Envelope::new(thread.clone(), command);
+        let Ok(mailbox) = Mailbox::load(self, &envelope, now);
+        let decision = mailbox.decide(envelope.command, now, &self.ids)?;
         self.save(thread, decision.changes);
         Ok(decision.reply)
     }

@@ -16,7 +16,7 @@ use postroom_core::id::{
 };
 use postroom_core::message::{Content, Metadata, NewMessage, Role};
 use postroom_core::pending::{Boundary, Delivery, Granularity};
-use postroom_core::report::{Report, ReportAs, ReportTo};
+use postroom_core::report::{Report, ReportAs, ReportId, ReportTo};
 use postroom_core::run::{AgentState, Reason, RunSpec, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket};
 
@@ -127,10 +127,12 @@ impl Reader<'_> {
         let of_thread = self.tables.runs.values().filter(|run| run.thread_id == self.thread);
         let owing: Vec<_> = of_thread.filter(|run| run.report == Report::Owed).collect();
         let Some(run) = pick(&owing, a) else {
-            return Command::Reported { run_id: self.run_id_or_unknown(a), dispatch_id: None };
+            let report = ReportId { dispatch_id: None, is_end: true, tickets: 0 };
+            return Command::Reported { run_id: self.run_id_or_unknown(a), report };
         };
-        let dispatch_id = run.dispatch_id.filter(|_| !a.is_multiple_of(8));
-        Command::Reported { run_id: run.id.clone(), dispatch_id }
+        let mut report = ReportId::of(run);
+        report.dispatch_id = report.dispatch_id.filter(|_| !a.is_multiple_of(8));
+        Command::Reported { run_id: run.id.clone(), report }
     }
 
     /// To whom the end of a run is reported, sometimes.
@@ -172,7 +174,11 @@ impl Reader<'_> {
         submit.delivery = self.delivery();
         submit.stopped_run_id = self.run_id(b).filter(|_| mode == Mode::Rollback);
         submit.limits = Limits { max_queued: 6, max_pending: 6 };
-        submit.spec = Arc::new(RunSpec { report_to: self.report_to(c), ..RunSpec::default() });
+        submit.spec = Arc::new(RunSpec {
+            report_to: self.report_to(c),
+            webhook: webhook(c),
+            ..RunSpec::default()
+        });
         submit.claim = (b % 2 == 0).then(|| Self::request(b / 2));
         submit
     }
@@ -429,4 +435,9 @@ fn result(seed: u8) -> RunResult {
         },
         _ => RunResult::natural_end(Some("done".into())),
     }
+}
+
+/// An address that hears of a run, sometimes.
+fn webhook(seed: u8) -> Option<String> {
+    seed.is_multiple_of(5).then(|| "https://example.org/hook".to_owned())
 }

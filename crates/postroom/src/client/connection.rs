@@ -6,6 +6,9 @@ use reqwest::Url;
 
 use crate::cli::Usage;
 
+/// Where a server is that was told nothing.
+const USUAL_URL: &str = "http://127.0.0.1:8321";
+
 /// The flags that every command which talks to a server takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Connection {
@@ -15,7 +18,7 @@ pub struct Connection {
         global = true,
         value_name = "URL",
         env = "POSTROOM_URL",
-        default_value = "http://127.0.0.1:8321"
+        default_value = USUAL_URL
     )]
     pub url: String,
     /// The API key, where the server wants one
@@ -34,6 +37,11 @@ impl Connection {
             return Err(wrong("is not the address of a server"));
         }
         Ok(url)
+    }
+
+    /// Whether somebody said which server, or as whom.
+    pub fn is_given(&self) -> bool {
+        self.key.is_some() || self.url != USUAL_URL
     }
 
     /// Whether the server is on this machine.

@@ -22,6 +22,8 @@ use serde_json::Value;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the server may be silent: event streams send a comment every 15 s.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
+/// A server that takes longer to say that it is ready is not.
+const READY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Talks to one server.
 #[derive(Debug, Clone)]
@@ -128,6 +130,22 @@ impl Client {
     /// `DELETE`
     pub async fn delete(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Error> {
         self.json(self.request(Method::DELETE, path, query)).await
+    }
+
+    /// What the server answers to the question whether it is ready, as a load balancer asks it,
+    /// without a key; null where what answers is not Postroom.
+    pub async fn readiness(&self) -> Result<Value, Error> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["health", "ready"]);
+        }
+        let request = self.http.get(url).timeout(READY_WITHIN);
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let problem = answer["type"].as_str().unwrap_or_default();
+        let is_ours = answer["status"] == "ready" || problem.starts_with("urn:postroom:problem:");
+        Ok(if is_ours { answer } else { Value::Null })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {

@@ -8,8 +8,9 @@ use postroom_stores::system::SystemClock;
 use serde_json::{Value, json};
 
 use super::list::{Columns, ListArgs};
-use super::session::Asked;
-use crate::output::{Ages, note, plain, print, print_json};
+use super::session::{Asked, Session};
+use crate::client::Error;
+use crate::output::{Ages, Progress, note, plain, print, print_json};
 
 /// What can be asked about dead letters.
 #[derive(Debug, Subcommand)]
@@ -48,6 +49,9 @@ pub enum Command {
 /// What a dead letter is among the dispatches.
 const STATUS: &str = "dead_letter";
 
+/// How many are dealt with in one request.
+const PART: u64 = 1000;
+
 const COLUMNS: Columns = Columns {
     headings: &["DISPATCH", "RUN", "THREAD", "ATTEMPTS", "GIVEN UP", "ERROR"],
     row: |dispatch, ages: Ages| {
@@ -85,21 +89,35 @@ pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Retry { dispatch: None, thread, agent, .. } => {
-            let mut body = json!({"status": STATUS});
+            let mut body = json!({"status": STATUS, "limit": PART});
             if let Some(thread) = thread {
                 body["thread_id"] = thread.into();
             }
             if let Some(agent) = agent {
                 body["agent_id"] = agent.into();
             }
-            let answer = session.client.post(&["dispatches", "retry"], &body).await?;
-            count(&answer, "retried", session.json)
+            let mut parts = Parts::of(&session, "retried").await?;
+            loop {
+                let answer = session.client.post(&["dispatches", "retry"], &body).await?;
+                parts.take(&answer);
+                // Where it stopped; a server that does all at once names no such place.
+                body["cursor"] = answer["next_cursor"].clone();
+                if body["cursor"].is_null() {
+                    return parts.report(session.json);
+                }
+            }
         }
         Command::Purge { before } => {
             let before = before.unwrap_or_else(now);
-            let query = [("status", STATUS.to_owned()), ("before", before)];
-            let answer = session.client.delete(&["dispatches"], &query).await?;
-            count(&answer, "deleted", session.json)
+            let limit = PART.to_string();
+            let query = [("status", STATUS.to_owned()), ("before", before), ("limit", limit)];
+            let mut parts = Parts::of(&session, "deleted").await?;
+            loop {
+                let answer = session.client.delete(&["dispatches"], &query).await?;
+                if parts.take(&answer) < PART {
+                    return parts.report(session.json);
+                }
+            }
         }
     }
 }
@@ -110,11 +128,42 @@ fn now() -> String {
     now.to_string()
 }
 
-fn count(answer: &Value, done: &str, json: bool) -> anyhow::Result<ExitCode> {
-    if json {
-        print_json(answer)?;
-    } else {
-        print(&format!("{done}: {}\n", plain(&answer[done])))?;
+/// Work that is done in parts, each a request: none takes longer than a server may be silent.
+struct Parts {
+    /// What is done to each, in the words of the answers.
+    done: &'static str,
+    count: u64,
+    progress: Progress,
+}
+
+impl Parts {
+    async fn of(session: &Session, done: &'static str) -> Result<Self, Error> {
+        let progress = if session.json {
+            Progress::hidden()
+        } else {
+            // How many there are at most: some may be retried already, or too new.
+            let system = session.client.get(&["system"], &[]).await?;
+            Progress::of(system["depth"][STATUS].as_u64(), done)
+        };
+        Ok(Self { done, count: 0, progress })
     }
-    Ok(ExitCode::SUCCESS)
+
+    /// Counts what a part came to.
+    fn take(&mut self, answer: &Value) -> u64 {
+        let part = answer[self.done].as_u64().unwrap_or_default();
+        self.count += part;
+        self.progress.is_at(self.count);
+        part
+    }
+
+    fn report(self, json: bool) -> anyhow::Result<ExitCode> {
+        let Self { done, count, progress } = self;
+        drop(progress);
+        if json {
+            print_json(&json!({ done: count }))?;
+        } else {
+            print(&format!("{done}: {count}\n"))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::output::{Ages, Paint, Style, Table};
+use crate::output::{self, Ages, Paint, Rendered, Style, Table};
 
 /// How much of a list, and how it is shown.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,12 +20,12 @@ pub struct Columns {
     pub row: fn(&Value, Ages) -> Vec<String>,
 }
 
-/// The items as a table.
-pub fn table(items: &[Value], columns: &Columns) -> String {
+/// The items as a table that fits the terminal.
+pub fn table(items: &[Value], columns: &Columns) -> Rendered {
     let ages = Ages::now();
     let mut table = Table::new(columns.headings);
     items.iter().for_each(|item| table.row((columns.row)(item, ages)));
-    table.render(Style::of_stdout())
+    table.render(Style::of_stdout(), output::columns())
 }
 
 /// The fields of one thing, a line each; those that hold nothing are left out.

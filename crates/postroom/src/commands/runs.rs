@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::list::{Columns, ListArgs};
 use super::session::{Asked, Session};
 use super::watch::{Ended, Watch, WatchArgs};
+use crate::cli::Usage;
 use crate::output::{Ages, note, plain};
 
 /// What can be asked about runs.
@@ -55,7 +56,7 @@ pub enum Command {
         #[command(flatten)]
         watch: WatchArgs,
     },
-    /// Decide about a tool call that waits for a person
+    /// Decide about a tool call that waits for a person, or answer an agent's question
     #[command(group = ArgGroup::new("decision").required(true))]
     Decide {
         /// The run's id
@@ -68,6 +69,15 @@ pub enum Command {
         /// Don't
         #[arg(long, group = "decision")]
         deny: bool,
+        /// Answer the agent's question with this text
+        #[arg(long, group = "decision", value_name = "TEXT")]
+        answer: Option<String>,
+        /// Take this for the call's result: the tool is not called
+        #[arg(long, group = "decision", value_name = "JSON")]
+        result: Option<String>,
+        /// With --approve: let it happen with these arguments in place of the agent's
+        #[arg(long, value_name = "JSON")]
+        arguments: Option<String>,
         /// Why, for the model and the log
         #[arg(long)]
         reason: Option<String>,
@@ -113,20 +123,65 @@ pub async fn run(asked: Asked<Command>) -> anyhow::Result<ExitCode> {
             }
             Ok(watch.until_end().await?.report())
         }
-        Command::Decide { run, tool_call, approve, reason, .. } => {
-            let decision = decision(&tool_call, approve, reason);
+        Command::Decide { run, tool_call, approve, answer, result, arguments, reason, .. } => {
+            if arguments.is_some() && !approve {
+                let problem = "--arguments are those of a call that is approved: give --approve";
+                return Err(Usage(problem.to_owned()).into());
+            }
+            let verdict = match (answer, result) {
+                (Some(answer), _) => Verdict::Answer(answer.into()),
+                (None, Some(result)) => Verdict::Answer(given("--result", &result)?),
+                (None, None) if approve => {
+                    let arguments = arguments.map(|text| given("--arguments", &text));
+                    Verdict::Approve { arguments: arguments.transpose()? }
+                }
+                (None, None) => Verdict::Deny,
+            };
+            let decision = decision(&tool_call, verdict, reason);
             session.show(&session.client.post(&["runs", &run, "decisions"], &decision).await?)
         }
     }
 }
 
+/// What becomes of a tool call that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It is made, with other arguments than the agent's where they are given.
+    Approve {
+        /// Those.
+        arguments: Option<Value>,
+    },
+    /// It is not made.
+    Deny,
+    /// This is its result.
+    Answer(Value),
+}
+
+/// The JSON that a flag was given.
+fn given(flag: &str, text: &str) -> Result<Value, Usage> {
+    match serde_json::from_str(text) {
+        // Null is how the API says that there is none.
+        Ok(Value::Null) => Err(Usage(format!("{flag} `null` says nothing: leave it out"))),
+        Ok(value) => Ok(value),
+        Err(error) => Err(Usage(format!(
+            "{flag} `{text}` is not JSON ({error}): write it as '{{\"path\": \"notes.txt\"}}'"
+        ))),
+    }
+}
+
 /// A decision as the API takes it; named, so that it counts once however often it is sent.
-pub fn decision(tool_call: &str, approve: bool, reason: Option<String>) -> Value {
+pub fn decision(tool_call: &str, verdict: Verdict, reason: Option<String>) -> Value {
+    let action = if verdict == Verdict::Deny { "cancel" } else { "resume" };
     let mut decision = json!({
         "decision_id": SystemIds::new().new_uuid().to_string(),
         "tool_call_id": tool_call,
-        "action": if approve { "resume" } else { "cancel" },
+        "action": action,
     });
+    match verdict {
+        Verdict::Approve { arguments: Some(arguments) } => decision["arguments"] = arguments,
+        Verdict::Answer(result) => decision["result"] = result,
+        Verdict::Approve { arguments: None } | Verdict::Deny => {}
+    }
     if let Some(reason) = reason {
         decision["reason"] = reason.into();
     }

@@ -65,7 +65,12 @@ impl Session {
             note("none");
             return Ok(ExitCode::SUCCESS);
         }
-        print(&table(items, columns))?;
+        let table = table(items, columns);
+        print(&table.text)?;
+        if !table.left_out.is_empty() {
+            let missing = table.left_out.join(", ").to_lowercase();
+            note(&format!("no room for: {missing}; widen the window, or see all with --json"));
+        }
         if !answer["next_cursor"].is_null() {
             note("there are more: see them with --limit");
         }

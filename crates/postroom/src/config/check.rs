@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
+use postroom_core::id::TenantId;
+
 use super::{Invalid, Loaded, StoreUrl};
+
+/// Stands for all tenants that are not named.
+const EVERY_OTHER: &str = "*";
 
 impl Loaded {
     pub(super) fn check(&self) -> Result<(), Invalid> {
@@ -10,7 +15,51 @@ impl Loaded {
         self.check_listen()?;
         self.check_numbers()?;
         self.check_signals()?;
+        self.tenants()?;
+        if self.config.server.require_keys && self.store_url()? == StoreUrl::Memory {
+            return Err(self.invalid(
+                "server.require_keys",
+                "a store in memory has no key when the server starts, and nobody could make one: \
+                 set store.url to sqlite://PATH or postgres://…",
+            ));
+        }
+        if self.config.server.require_keys && self.config.server.insecure_no_keys {
+            return Err(self.invalid(
+                "server.insecure_no_keys",
+                "server.require_keys says the opposite: take one of them out",
+            ));
+        }
         Ok(())
+    }
+
+    /// How much each tenant may do.
+    ///
+    /// # Errors
+    /// Where a name is no tenant's, or a number leaves no room for anything.
+    pub fn tenants(&self) -> Result<postroom_server::Limits, Invalid> {
+        let mut limits = postroom_server::Limits::default();
+        for (name, of_tenant) in &self.config.tenants {
+            let key = format!("tenants.{name}");
+            let numbers = [
+                ("requests_per_second", of_tenant.requests_per_second.map(u64::from)),
+                ("request_burst", of_tenant.request_burst.map(u64::from)),
+                ("max_queued", of_tenant.max_queued),
+                ("max_streams", of_tenant.max_streams.map(u64::from)),
+            ];
+            if let Some((number, _)) = numbers.iter().find(|(_, value)| *value == Some(0)) {
+                let problem = "0 lets nothing through: revoke the tenant's keys instead";
+                return Err(self.invalid(&format!("{key}.{number}"), problem));
+            }
+            if name == EVERY_OTHER {
+                limits.others = *of_tenant;
+                continue;
+            }
+            let tenant = TenantId::parse(name).map_err(|error| {
+                self.invalid(&key, format!("{error}; `{EVERY_OTHER}` stands for all others"))
+            })?;
+            limits.named.insert(tenant, *of_tenant);
+        }
+        Ok(limits)
     }
 
     /// Where the store is.

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use postroom_agent::tools::HttpFetchConfig;
 use postroom_agent::{AgentConfig, McpConfig, ModelConfig};
+use postroom_automation::webhook::WebhooksConfig;
+use postroom_server::TenantLimits;
 use postroom_service::config::{Limits, Mailbox};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long, how often, how many times.
     pub mailbox: Mailbox,
+    /// How much tenants may do, by their names; `*` stands for all that are not named.
+    pub tenants: BTreeMap<String, TenantLimits>,
     /// Models by the names that agents use for them.
     pub models: BTreeMap<String, ModelConfig>,
     /// Agents by their ids.
@@ -49,6 +53,8 @@ pub struct Config {
     pub tools: Tools,
     /// MCP servers by the names that agents use for their tools.
     pub mcp: BTreeMap<String, McpConfig>,
+    /// How outcomes are posted.
+    pub webhooks: WebhooksConfig,
 }
 
 /// `[tools]`
@@ -67,11 +73,13 @@ pub struct Server {
     pub listen: String,
     /// Serve everybody who can reach the address, although there are no keys.
     pub insecure_no_keys: bool,
+    /// Answer nobody without a key, on loopback neither.
+    pub require_keys: bool,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8321".to_owned(), insecure_no_keys: false }
+        Self { listen: "127.0.0.1:8321".to_owned(), insecure_no_keys: false, require_keys: false }
     }
 }
 

@@ -16,6 +16,36 @@ impl Loaded {
         format!("{}\n", lines.join("\n").trim_start())
     }
 
+    /// Every setting by its full name, secrets hidden, with the place of those that are not defaults.
+    pub fn settings(&self) -> Vec<(String, serde_json::Value, Option<String>)> {
+        let mut table = Table::try_from(&self.config).unwrap_or_default();
+        hide(&mut table);
+        let mut settings = Vec::new();
+        self.collect(&table, "", &mut settings);
+        settings
+    }
+
+    fn collect(
+        &self,
+        table: &Table,
+        path: &str,
+        settings: &mut Vec<(String, serde_json::Value, Option<String>)>,
+    ) {
+        for (key, value) in table {
+            let key = joined(path, key);
+            if let Value::Table(inner) = value
+                && !inner.is_empty()
+            {
+                self.collect(inner, &key, settings);
+                continue;
+            }
+            let origin = self.layers.origin_of_value(&key).map(ToString::to_string);
+            // What TOML can say, JSON can.
+            let value = serde_json::to_value(value).unwrap_or_default();
+            settings.push((key, value, origin));
+        }
+    }
+
     fn section(&self, table: &Table, path: &str, lines: &mut Vec<String>) {
         let (tables, values): (Vec<_>, Vec<_>) =
             table.iter().partition(|(_, value)| value.is_table());

@@ -1,6 +1,8 @@
 //! What people and programs see.
 
 mod age;
+mod progress;
+mod room;
 mod style;
 mod table;
 
@@ -10,8 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 pub use age::Ages;
+pub use progress::Progress;
+pub use room::columns;
 pub use style::{Paint, Style};
-pub use table::Table;
+pub use table::{Rendered, Table};
 
 /// The last line on standard output is not ended: an answer is streaming.
 static MID_LINE: AtomicBool = AtomicBool::new(false);

@@ -57,6 +57,12 @@ impl Style {
         Self { colour: wanted() && std::io::stderr().is_terminal() }
     }
 
+    /// Without colour.
+    #[cfg(test)]
+    pub fn never() -> Self {
+        Self { colour: false }
+    }
+
     /// The text, painted.
     pub fn paint(self, paint: Paint, text: &str) -> String {
         if self.colour {

@@ -97,9 +97,15 @@ impl Home {
 
     /// Starts a server, and waits until it is ready.
     pub async fn serve_at(&self, listen: &str, args: &[&str]) -> Server {
-        let log = std::fs::File::options().create(true).append(true).open(self.path("server.log"));
         let mut command = self.command(&["serve", "--listen", listen]);
-        let mut child = command.args(args).stderr(log.unwrap()).spawn().unwrap();
+        command.args(args);
+        self.start(command).await
+    }
+
+    /// Starts a server with a command of one's own, and waits until it is ready.
+    pub async fn start(&self, mut command: Command) -> Server {
+        let log = std::fs::File::options().create(true).append(true).open(self.path("server.log"));
+        let mut child = command.stderr(log.unwrap()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -203,6 +209,20 @@ impl Server {
             }
             assert!(Instant::now() < deadline, "{path} is still {seen:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Sends JSON; answers what came back, which must be a success.
+    #[track_caller]
+    pub fn post<'s>(&'s self, path: &'s str, body: &'s Value) -> impl Future<Output = Value> + 's {
+        let caller = std::panic::Location::caller();
+        async move {
+            let request = self.http.post(format!("{}{path}", self.url));
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            let answer = request.send().await.unwrap();
+            let (status, text) = (answer.status(), answer.text().await.unwrap());
+            assert!(status.is_success(), "{caller}: {path}: {status}: {text}");
+            serde_json::from_str(&text).unwrap_or_default()
         }
     }
 

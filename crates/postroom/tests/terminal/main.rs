@@ -4,9 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod model;
 mod terminal;
 
-use serde_json::Value;
+use model::Asking;
+use serde_json::{Value, json};
 use support::{Home, Server};
 use terminal::{CTRL_C, CTRL_D, Setting, Terminal};
 
@@ -195,4 +197,106 @@ async fn without_a_message_it_says_what_to_do() {
     let (code, shown) = Terminal::open(&home, &server, &["send"], NO_COLOUR).ends().await;
     assert_eq!(code, Some(2), "{shown:?}");
     assert!(shown.starts_with("error: say what to send: postroom send \"text\""), "{shown:?}");
+}
+
+/// A server whose agent asks, with these arguments, and then says what it was told.
+async fn asking(arguments: Value) -> (Home, Server, Asking) {
+    let model = Asking::start(arguments).await;
+    let home = Home::with_config(&format!(
+        "[models.m]\nprovider = \"openai\"\nmodel = \"m\"\nbase_url = {:?}\n\
+         [agents.default]\nmodel = \"m\"\ntools = [\"ask_user\"]\n",
+        model.url
+    ));
+    let server = home.serve(&[]).await;
+    (home, server, model)
+}
+
+#[tokio::test]
+async fn an_agents_question_is_answered_in_place() {
+    let (home, server, _model) = asking(json!({"question": "Which colour?"})).await;
+    let mut terminal = Terminal::open(&home, &server, &["send", "paint it"], NO_COLOUR);
+    terminal.sees("the agent asks: Which colour?").await;
+    terminal.sees("type your answer, and Enter").await;
+    terminal.types("\n").await;
+    terminal.sees("type your answer, and Enter").await;
+    terminal.types("light blue\n").await;
+    terminal.sees("It was told: light blue").await;
+    let (code, shown) = terminal.ends().await;
+    assert_eq!(code, Some(0), "{shown:?}");
+    assert!(!shown.contains("elsewhere"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn a_questions_options_have_numbers() {
+    let question = json!({"question": "Which colour?", "options": ["red", "blue\u{1b}[2J"]});
+    let (home, server, _model) = asking(question).await;
+    let mut terminal = Terminal::open(&home, &server, &["send", "paint it"], NO_COLOUR);
+    terminal.sees("1) red").await;
+    terminal.sees("2) blue\u{fffd}[2J").await;
+    terminal.sees("type a number or an answer of your own").await;
+    terminal.types("1\n").await;
+    terminal.sees("It was told: red").await;
+    assert_eq!(terminal.ends().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_question_can_be_answered_later() {
+    let (home, server, _model) = asking(json!({"question": "Which colour?"})).await;
+    let args = ["send", "-t", "t", "paint it"];
+    let mut terminal = Terminal::open(&home, &server, &args, NO_COLOUR);
+    terminal.sees("type your answer, and Enter").await;
+    terminal.types(CTRL_D).await;
+    let run = run_of(&server, "t").await;
+    let id = run["run_id"].as_str().unwrap();
+    let call = run["waiting"]["tickets"][0]["tool_call_id"].as_str().unwrap();
+    terminal.sees("the agent asks: Which colour?; decide with:").await;
+    terminal.sees(&format!("postroom runs decide {id} {call} --answer TEXT")).await;
+    home.client(&server, &["runs", "decide", id, call, "--answer", "green"]).await.ok();
+    terminal.sees("It was told: green").await;
+    assert_eq!(terminal.ends().await.0, Some(0));
+}
+
+/// Every list, in a window of 60 columns: no line is wider, and what is left out is said.
+#[tokio::test]
+async fn tables_fit_the_window() {
+    let home = Home::with_config(
+        "[mailbox]\ndefault_retry_delay_ms = 10\ndefault_max_attempts = 2\n\
+         [agents.an-agent-with-a-name-that-is-rather-long]\nmodel = \"demo\"\n\
+         tools = [\"clock\", \"send_message\", \"wait\", \"ask_user\", \"start_background\"]\n",
+    );
+    let server = home.serve(&[]).await;
+    let agent = "an-agent-with-a-name-that-is-rather-long";
+    let thread = "a thread whose name is longer than most windows are wide: 一二三四五六七八九十";
+    for text in ["hello, this will be said again and make a long line of output", "please fail"] {
+        home.client(&server, &["send", "-a", agent, "-t", thread, text]).await;
+    }
+    let window = Setting { columns: 60, ..NO_COLOUR };
+    for list in ["threads", "runs", "dispatches", "agents", "dead-letters", "nodes"] {
+        let (code, shown) = Terminal::open(&home, &server, &[list, "list"], window).ends().await;
+        assert_eq!(code, Some(0), "{list}: {shown:?}");
+        let (notes, table): (Vec<&str>, Vec<&str>) =
+            shown.lines().partition(|line| line.starts_with("no room for: "));
+        assert!(table.len() > 1, "{list}: {shown:?}");
+        for line in &table {
+            let width = unicode_width::UnicodeWidthStr::width(*line);
+            assert!(width <= 60, "{list}: {width}: {line:?}");
+        }
+        // Nothing is left out silently: the wide table has the same columns.
+        let wide = home.client(&server, &[list, "list"]).await.ok().stdout;
+        let headings = |line: &str| line.split("  ").filter(|word| !word.trim().is_empty()).count();
+        let left_out = headings(wide.lines().next().unwrap()) - headings(table[0]);
+        assert_eq!(left_out > 0, !notes.is_empty(), "{list}: {shown}");
+    }
+}
+
+/// Long work shows how far it is, and takes the bar away.
+#[tokio::test]
+async fn long_work_shows_its_progress() {
+    let (home, server) = home_and_server().await;
+    let setting = Setting { env: &[("TERM", "xterm")], ..Setting::default() };
+    let mut terminal = Terminal::open(&home, &server, &["bench", "--seconds", "5"], setting);
+    terminal.sees("the disk [").await;
+    terminal.sees("the whole service [").await;
+    terminal.sees("submit to end of run").await;
+    assert_eq!(terminal.ends().await.0, Some(0));
 }

@@ -1,25 +1,24 @@
 //! `/v1/agents`: the agents that runs can be given to.
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json as Answer, Router};
 use postroom_core::id::AgentId;
 
-use crate::app::{AgentInfo, App};
+use crate::app::{AgentInfo, App, House};
 use crate::extract::Path;
 use crate::problem::{Problem, Result};
 use crate::wire::PageView;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new().route("/v1/agents", get(list)).route("/v1/agents/{agent_id}", get(show))
 }
 
 /// All of them: they come from the configuration, which is short.
-async fn list(State(app): State<App>) -> Answer<PageView<AgentInfo>> {
+async fn list(app: App) -> Answer<PageView<AgentInfo>> {
     Answer(PageView { items: app.agents(), next_cursor: None })
 }
 
-async fn show(State(app): State<App>, Path(agent_id): Path<AgentId>) -> Result<Answer<AgentInfo>> {
+async fn show(app: App, Path(agent_id): Path<AgentId>) -> Result<Answer<AgentInfo>> {
     let agent = app.agents().into_iter().find(|agent| agent.agent_id == agent_id);
     agent.map(Answer).ok_or_else(|| {
         let detail = format!("there is no agent {agent_id}: GET /v1/agents lists those there are");

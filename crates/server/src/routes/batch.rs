@@ -1,6 +1,5 @@
 //! `POST /v1/runs/batch`: many submissions, each atomic on its own, made durable together.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json as Answer, Router};
@@ -9,7 +8,7 @@ use postroom_core::id::{IdempotencyKey, ThreadId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{GivenKey, Json, parse_object};
 use crate::problem::{Problem, Result};
 use crate::wire::{SubmissionBody, SubmittedView};
@@ -17,7 +16,7 @@ use crate::wire::{SubmissionBody, SubmittedView};
 /// How many submissions one batch may have.
 const RUNS_MAX: usize = 1_000;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new().route("/v1/runs/batch", post(submit_batch))
 }
 
@@ -41,7 +40,7 @@ enum Item {
 }
 
 async fn submit_batch(
-    State(app): State<App>,
+    app: App,
     GivenKey(key): GivenKey,
     Json(batch): Json<Batch>,
 ) -> Result<(StatusCode, Answer<Answers>)> {
@@ -65,6 +64,8 @@ async fn submit_batch(
             Err(problem) => items.push(Some(Item::Problem(problem))),
         }
     }
+    let count = submits.len() as u64;
+    app.access().gate().check_queue(app.postroom(), count).await?;
     let answers = app.postroom().submit_batch(submits).await;
     let mut answers = answers.into_iter().map(|answer| match answer {
         Ok(submitted) => Item::Submitted(submitted.into()),
@@ -84,5 +85,8 @@ fn read(
 ) -> Result<(Option<ThreadId>, Submit)> {
     let body: SubmissionBody = parse_object(run)?;
     let key = key.map(|key| IdempotencyKey::parse(&format!("{key}#{index}"))).transpose()?;
-    body.into_submit(key, app.postroom().config().mailbox.default_max_attempts)
+    let attempts = app.postroom().config().mailbox.default_max_attempts;
+    let (thread_id, submit) = body.into_submit(key, attempts)?;
+    app.check_webhook(submit.spec.webhook.as_deref())?;
+    Ok((thread_id, submit))
 }

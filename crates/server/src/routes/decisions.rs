@@ -1,6 +1,5 @@
 //! `POST /v1/runs/{run_id}/decisions`: what shall become of waiting tool calls.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json as Answer, Router};
@@ -9,11 +8,11 @@ use postroom_core::id::RunId;
 use postroom_core::ticket::Decision;
 use serde::Serialize;
 
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{JsonList, Path};
 use crate::problem::Result;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new().route("/v1/runs/{run_id}/decisions", post(decide))
 }
 
@@ -23,7 +22,7 @@ struct DecidedView {
 }
 
 async fn decide(
-    State(app): State<App>,
+    app: App,
     Path(run_id): Path<RunId>,
     JsonList(decisions): JsonList<Decision>,
 ) -> Result<(StatusCode, Answer<DecidedView>)> {

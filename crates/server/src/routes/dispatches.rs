@@ -1,6 +1,5 @@
 //! `/v1/dispatches`, for operators.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json as Answer, Router};
@@ -14,7 +13,8 @@ use postroom_service::{Error, Postroom};
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Limit};
-use crate::app::App;
+use crate::app::{App, House};
+use crate::audit;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, Result};
 use crate::wire::{DispatchView, PageView, parse_moment};
@@ -24,7 +24,7 @@ const PAGE: usize = 500;
 /// How many dead letters are retried at once: the store makes them durable together.
 const RETRIES_AT_ONCE: usize = 64;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new()
         .route("/v1/dispatches", get(list).delete(purge))
         .route("/v1/dispatches/retry", post(retry_many))
@@ -43,30 +43,26 @@ struct DispatchesQuery {
 }
 
 async fn list(
-    State(app): State<App>,
+    app: App,
     Query(query): Query<DispatchesQuery>,
 ) -> Result<Answer<PageView<DispatchView>>> {
-    let filter =
-        DispatchFilter { thread_id: query.thread_id, states: query.status.into_iter().collect() };
-    let store = app.postroom().store();
-    let found = store.dispatches(&filter, query.limit.get(), query.cursor.as_deref()).await?;
+    let states = query.status.into_iter().collect();
+    let filter = DispatchFilter { thread_id: query.thread_id, states, ..DispatchFilter::default() };
+    let (limit, cursor) = (query.limit.get(), query.cursor.as_deref());
+    let found = app.postroom().dispatches(filter, limit, cursor).await?;
     Ok(Answer(page::shown(found)))
 }
 
-async fn show(
-    State(app): State<App>,
-    Path(dispatch_id): Path<DispatchId>,
-) -> Result<Answer<DispatchView>> {
-    let dispatch = app.postroom().store().dispatch(dispatch_id).await?;
-    let dispatch = dispatch.ok_or(Refusal::UnknownDispatch { dispatch_id })?;
-    Ok(Answer(dispatch.into()))
+async fn show(app: App, Path(dispatch_id): Path<DispatchId>) -> Result<Answer<DispatchView>> {
+    Ok(Answer(app.postroom().dispatch(dispatch_id).await?.into()))
 }
 
 async fn retry(
-    State(app): State<App>,
+    app: App,
     Path(dispatch_id): Path<DispatchId>,
 ) -> Result<(StatusCode, Answer<DispatchView>)> {
     let dispatch = app.postroom().requeue(dispatch_id).await?;
+    audit::note(&app, "dispatch_retried", &dispatch_id);
     Ok((StatusCode::ACCEPTED, Answer(dispatch.into())))
 }
 
@@ -80,20 +76,24 @@ struct RetryMany {
     agent_id: Option<AgentId>,
     #[serde(default)]
     before: Option<String>,
+    /// Looks at so many of them only; `next_cursor` then says where it stopped.
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct RetriedView {
     retried: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// Retries every dead letter that there is now and that the filter picks; those that come while it
 /// works are newer than the page it is on. If it fails on the way, asking again goes on: what was
 /// retried is passed over.
-async fn retry_many(
-    State(app): State<App>,
-    Json(body): Json<RetryMany>,
-) -> Result<Answer<RetriedView>> {
+async fn retry_many(app: App, Json(body): Json<RetryMany>) -> Result<Answer<RetriedView>> {
     if body.status != DispatchState::DeadLetter {
         return Err(Problem::bad_request(
             "invalid_body",
@@ -106,13 +106,17 @@ async fn retry_many(
             && body.agent_id.as_ref().is_none_or(|agent_id| dispatch.agent_id == *agent_id)
             && before.is_none_or(|before| dispatch.updated_at < before)
     };
-    let filter =
-        DispatchFilter { thread_id: body.thread_id, states: vec![DispatchState::DeadLetter] };
+    let filter = DispatchFilter {
+        thread_id: body.thread_id,
+        states: vec![DispatchState::DeadLetter],
+        ..DispatchFilter::default()
+    };
     let postroom = app.postroom();
     let mut retried = 0;
-    let mut cursor = None;
+    let (mut left, mut cursor) = (limit(body.limit)?, body.cursor);
     loop {
-        let page = postroom.store().dispatches(&filter, PAGE, cursor.as_deref()).await?;
+        let size = left.min(PAGE);
+        let page = postroom.dispatches(filter.clone(), size, cursor.as_deref()).await?;
         let ids: Vec<DispatchId> = page
             .items
             .iter()
@@ -125,9 +129,19 @@ async fn retry_many(
             retried += u64::from(answer?);
         }
         cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(Answer(RetriedView { retried }));
+        left -= size;
+        if cursor.is_none() || left == 0 {
+            audit::note(&app, "dead_letters_retried", &retried);
+            return Ok(Answer(RetriedView { retried, next_cursor: cursor }));
         }
+    }
+}
+
+/// How many may be dealt with; all where nothing is said.
+fn limit(given: Option<usize>) -> Result<usize> {
+    match given {
+        Some(0) => Err(Problem::bad_request("invalid_parameter", "limit: it must be at least 1")),
+        given => Ok(given.unwrap_or(usize::MAX)),
     }
 }
 
@@ -150,6 +164,8 @@ async fn requeue_once(postroom: &Postroom, id: DispatchId) -> Result<bool, Error
 struct PurgeQuery {
     status: Option<String>,
     before: Option<String>,
+    /// Deletes so many at most.
+    limit: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -168,10 +184,7 @@ fn terminal_state(word: &str) -> Result<DispatchState> {
 }
 
 /// Deletes terminal dispatches, never their runs or messages.
-async fn purge(
-    State(app): State<App>,
-    Query(query): Query<PurgeQuery>,
-) -> Result<Answer<DeletedView>> {
+async fn purge(app: App, Query(query): Query<PurgeQuery>) -> Result<Answer<DeletedView>> {
     let state = query.status.as_deref().map(terminal_state).transpose()?;
     let Some(before) = query.before else {
         return Err(Problem::bad_request(
@@ -180,12 +193,15 @@ async fn purge(
         ));
     };
     let older_than: Timestamp = parse_moment("before", &before)?;
-    let store = app.postroom().store();
     let mut deleted = 0;
+    let mut left = limit(query.limit)?;
     loop {
-        let now = store.purge_terminal(state, older_than, PAGE).await?;
+        let size = left.min(PAGE);
+        let now = app.postroom().purge_dispatches(state, older_than, size).await?;
         deleted += now;
-        if now < PAGE as u64 {
+        left -= size;
+        if now < size as u64 || left == 0 {
+            audit::note(&app, "dispatches_deleted", &deleted);
             return Ok(Answer(DeletedView { deleted }));
         }
     }

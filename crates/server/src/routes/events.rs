@@ -1,6 +1,5 @@
 //! Events of a thread, of a run, and of all: as a JSON page, or as a stream.
 
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json as Answer, Router};
@@ -11,7 +10,7 @@ use serde::Deserialize;
 
 use super::page::{self, Limit};
 use super::{runs, threads};
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{LastEventId, Path, Query, WantsStream};
 use crate::problem::Result;
 use crate::run_events::{EndsWhere, run_events};
@@ -24,7 +23,7 @@ const LOOKED_THROUGH_MAX: usize = 10_000;
 /// How many are read at once.
 const READ_AT_ONCE: usize = 1_000;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new()
         .route("/v1/events", get(of_all))
         .route("/v1/threads/{thread_id}/events", get(of_thread))
@@ -50,13 +49,13 @@ impl EventsQuery {
 
 /// Everything that happens on this node from now on, as a stream, for people who watch. There is
 /// nothing to resume: `seq` counts within a thread, so the frames carry no id.
-async fn of_all(State(app): State<App>) -> Response {
+async fn of_all(app: App) -> Result<Response> {
     sse::unnumbered(&app, app.postroom().all_events())
 }
 
 /// A stream begins now unless it is told after which event; a page begins with the first.
 async fn of_thread(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     stream: WantsStream,
     last: LastEventId,
@@ -67,7 +66,7 @@ async fn of_thread(
     if stream.0 {
         let after = after.unwrap_or(thread.event_seq);
         not_purged(&app, &thread_id, after).await?;
-        return Ok(sse::numbered(&app, app.postroom().events(&thread_id, after)));
+        return sse::numbered(&app, app.postroom().events(&thread_id, after));
     }
     let limit = query.limit;
     let postroom = app.postroom();
@@ -79,7 +78,7 @@ async fn of_thread(
 /// The stream ends with the run. While the run waits it stays open, so that who watches sees it go
 /// on.
 async fn of_run(
-    State(app): State<App>,
+    app: App,
     Path(run_id): Path<RunId>,
     stream: WantsStream,
     last: LastEventId,
@@ -91,7 +90,7 @@ async fn of_run(
         let ends = EndsWhere::Done;
         not_purged(&app, &run.thread_id, after.max(run.events_after)).await?;
         let events = run_events(app.postroom(), &run.thread_id, &run_id, after, ends);
-        return Ok(sse::numbered(&app, events));
+        return sse::numbered(&app, events);
     }
     Ok(shown(&page_of_run(&app, &run, after, query.limit).await?).into_response())
 }

@@ -8,13 +8,13 @@ use axum::{Json as Answer, Router};
 use postroom_service::Readiness;
 use serde::Serialize;
 
-use crate::app::App;
+use crate::app::House;
 use crate::problem::{Problem, Result};
 
 /// A store that takes longer than this to answer does not answer.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new().route("/health/live", get(live)).route("/health/ready", get(ready))
 }
 
@@ -28,12 +28,12 @@ async fn live() -> Answer<Health> {
 }
 
 /// Ready once recovery is done, while the store answers, and until the node drains.
-async fn ready(State(app): State<App>) -> Result<Answer<Health>> {
-    let readiness = app.postroom().readiness();
+async fn ready(State(house): State<House>) -> Result<Answer<Health>> {
+    let readiness = house.unscoped().readiness();
     if readiness != Readiness::Ready {
         return Err(Problem::unavailable("not_ready", format!("the service is {readiness}")));
     }
-    match tokio::time::timeout(STORE_ANSWERS_WITHIN, app.postroom().store().now()).await {
+    match tokio::time::timeout(STORE_ANSWERS_WITHIN, house.unscoped().store().now()).await {
         Ok(Ok(_)) => Ok(Answer(Health { status: "ready" })),
         Ok(Err(error)) => Err(Problem::unavailable("not_ready", error.to_string())),
         Err(_) => Err(Problem::unavailable("not_ready", "the store does not answer")),

@@ -6,10 +6,14 @@ mod decisions;
 mod dispatches;
 mod events;
 mod health;
-mod home;
+mod keys;
 mod page;
 mod pending;
+mod recent;
 mod runs;
+mod schedules;
+mod session;
+mod settings;
 mod submit;
 mod system;
 mod threads;
@@ -18,11 +22,12 @@ mod wait;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 
-use crate::app::App;
+use crate::app::House;
+use crate::dashboard;
 use crate::problem::Problem;
 
 /// All of them.
-pub(crate) fn all() -> Router<App> {
+pub(crate) fn all() -> Router<House> {
     Router::new()
         .merge(agents::routes())
         .merge(batch::routes())
@@ -30,13 +35,18 @@ pub(crate) fn all() -> Router<App> {
         .merge(dispatches::routes())
         .merge(events::routes())
         .merge(health::routes())
-        .merge(home::routes())
+        .merge(keys::routes())
         .merge(pending::routes())
+        .merge(recent::routes())
         .merge(runs::routes())
+        .merge(schedules::routes())
+        .merge(session::routes())
+        .merge(settings::routes())
         .merge(submit::routes())
         .merge(system::routes())
         .merge(threads::routes())
         .merge(wait::routes())
+        .merge(dashboard::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }

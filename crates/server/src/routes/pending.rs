@@ -1,6 +1,5 @@
 //! `/v1/threads/{thread_id}/pending`: messages that no model has read yet.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
@@ -8,13 +7,12 @@ use axum::{Json as Answer, Router};
 use postroom_core::id::{MessageId, ThreadId};
 use serde::Deserialize;
 
-use super::threads;
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{Json, Path};
 use crate::problem::Result;
 use crate::wire::{ContentBody, PageView, PendingView};
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new()
         .route("/v1/threads/{thread_id}/pending", get(list))
         .route("/v1/threads/{thread_id}/pending/order", post(reorder))
@@ -22,12 +20,8 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// All of them: how many there may be is limited.
-async fn list(
-    State(app): State<App>,
-    Path(thread_id): Path<ThreadId>,
-) -> Result<Answer<PageView<PendingView>>> {
-    threads::known_thread(&app, &thread_id).await?;
-    let pending = app.postroom().store().pending(&thread_id).await?;
+async fn list(app: App, Path(thread_id): Path<ThreadId>) -> Result<Answer<PageView<PendingView>>> {
+    let pending = app.postroom().pending(&thread_id).await?;
     let items = pending.into_iter().map(PendingView::from).collect();
     Ok(Answer(PageView { items, next_cursor: None }))
 }
@@ -39,12 +33,12 @@ struct Edit {
 }
 
 async fn edit(
-    State(app): State<App>,
+    app: App,
     Path((thread_id, message_id)): Path<(ThreadId, MessageId)>,
     Json(edit): Json<Edit>,
 ) -> Result<Response> {
     app.postroom().edit_pending(&thread_id, &message_id, edit.content.0).await?;
-    let pending = app.postroom().store().pending(&thread_id).await?;
+    let pending = app.postroom().pending(&thread_id).await?;
     let edited = pending.into_iter().find(|pending| pending.message.id == message_id);
     Ok(match edited {
         Some(pending) => Answer(PendingView::from(pending)).into_response(),
@@ -54,7 +48,7 @@ async fn edit(
 }
 
 async fn retract(
-    State(app): State<App>,
+    app: App,
     Path((thread_id, message_id)): Path<(ThreadId, MessageId)>,
 ) -> Result<StatusCode> {
     app.postroom().retract_pending(&thread_id, &message_id).await?;
@@ -68,10 +62,10 @@ struct Order {
 }
 
 async fn reorder(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     Json(order): Json<Order>,
 ) -> Result<Answer<PageView<PendingView>>> {
     app.postroom().reorder_pending(&thread_id, order.message_ids).await?;
-    list(State(app), Path(thread_id)).await
+    list(app, Path(thread_id)).await
 }

@@ -1,10 +1,8 @@
 //! `/v1/runs`: listing, reading, cancelling and steering runs.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json as Answer, Router};
-use postroom_core::error::Refusal;
 use postroom_core::id::{AgentId, RunId, ThreadId};
 use postroom_core::ports::RunFilter;
 use postroom_core::run::{Run, RunState};
@@ -12,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::page::{self, Limit};
 use super::threads;
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{Json, Path, Query};
 use crate::problem::Result;
 use crate::wire::{DeliveryBody, Messages, PageView, RunView, SubmittedView, check_count};
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new()
         .route("/v1/runs/{run_id}", get(show))
         .route("/v1/runs/{run_id}/cancel", post(cancel))
@@ -37,36 +35,36 @@ pub(super) struct RunsQuery {
 }
 
 pub(super) async fn list(
-    State(app): State<App>,
+    app: App,
     Query(query): Query<RunsQuery>,
 ) -> Result<Answer<PageView<RunView>>> {
     let filter = RunFilter {
+        tenant: None,
         thread_id: query.thread_id,
         state: query.status,
         agent_id: query.agent_id,
         parent_run_id: query.parent_run_id,
     };
-    let store = app.postroom().store();
-    let runs = store.runs(&filter, query.limit.get(), query.cursor.as_deref()).await?;
+    let (limit, cursor) = (query.limit.get(), query.cursor.as_deref());
+    let runs = app.postroom().runs(filter, limit, cursor).await?;
     Ok(Answer(page::shown(runs)))
 }
 
 pub(super) async fn list_of_thread(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     Query(query): Query<RunsQuery>,
 ) -> Result<Answer<PageView<RunView>>> {
     threads::known_thread(&app, &thread_id).await?;
-    list(State(app), Query(RunsQuery { thread_id: Some(thread_id), ..query })).await
+    list(app, Query(RunsQuery { thread_id: Some(thread_id), ..query })).await
 }
 
 /// The run, or `404`.
 pub(super) async fn known_run(app: &App, run_id: &RunId) -> Result<Run> {
-    let run = app.postroom().store().run(run_id).await?;
-    run.ok_or_else(|| Refusal::UnknownRun { run_id: run_id.clone() }.into())
+    Ok(app.postroom().run(run_id).await?)
 }
 
-async fn show(State(app): State<App>, Path(run_id): Path<RunId>) -> Result<Answer<RunView>> {
+async fn show(app: App, Path(run_id): Path<RunId>) -> Result<Answer<RunView>> {
     Ok(Answer(known_run(&app, &run_id).await?.into()))
 }
 
@@ -77,10 +75,7 @@ struct CancelView {
 
 /// Queued and waiting runs are cancelled at once; one that executes is asked to stop, and is done
 /// when it has.
-async fn cancel(
-    State(app): State<App>,
-    Path(run_id): Path<RunId>,
-) -> Result<(StatusCode, Answer<CancelView>)> {
+async fn cancel(app: App, Path(run_id): Path<RunId>) -> Result<(StatusCode, Answer<CancelView>)> {
     app.postroom().cancel_run(&run_id).await?;
     Ok((StatusCode::ACCEPTED, Answer(CancelView { cancelled: true })))
 }
@@ -94,7 +89,7 @@ struct Inputs {
 }
 
 async fn steer(
-    State(app): State<App>,
+    app: App,
     Path(run_id): Path<RunId>,
     Json(inputs): Json<Inputs>,
 ) -> Result<(StatusCode, Answer<SubmittedView>)> {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -12,14 +11,14 @@ use postroom_core::id::ThreadId;
 use serde::Deserialize;
 
 use super::{runs, wait};
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{GivenKey, Json, Path, Query, WantsStream};
 use crate::problem::{Problem, Result};
 use crate::run_events::{EndsWhere, run_events};
 use crate::sse;
-use crate::wire::{SubmissionBody, SubmittedView};
+use crate::wire::{SubmissionBody, SubmittedView, not_reserved};
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new()
         .route("/v1/runs", post(to_any_thread).get(runs::list))
         .route("/v1/threads/{thread_id}/runs", post(to_thread).get(runs::list_of_thread))
@@ -35,7 +34,7 @@ struct AskedWith {
 }
 
 async fn to_any_thread(
-    State(app): State<App>,
+    app: App,
     GivenKey(key): GivenKey,
     stream: WantsStream,
     Query(asked): Query<AskedWith>,
@@ -43,26 +42,31 @@ async fn to_any_thread(
 ) -> Result<Response> {
     let attempts = app.postroom().config().mailbox.default_max_attempts;
     let (thread_id, submit) = body.into_submit(key, attempts)?;
+    app.check_webhook(submit.spec.webhook.as_deref())?;
+    app.access().gate().check_queue(app.postroom(), 1).await?;
     let submitted = app.postroom().submit(thread_id, submit).await?;
     answer(&app, submitted, stream, &asked).await
 }
 
 async fn to_thread(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     GivenKey(key): GivenKey,
     stream: WantsStream,
     Query(asked): Query<AskedWith>,
     Json(body): Json<SubmissionBody>,
 ) -> Result<Response> {
+    not_reserved("thread_id", &thread_id)?;
     let attempts = app.postroom().config().mailbox.default_max_attempts;
     let (in_body, submit) = body.into_submit(key, attempts)?;
+    app.check_webhook(submit.spec.webhook.as_deref())?;
     if in_body.is_some_and(|in_body| in_body != thread_id) {
         return Err(Problem::bad_request(
             "invalid_body",
             "thread_id: the body names another thread than the path: leave it out",
         ));
     }
+    app.access().gate().check_queue(app.postroom(), 1).await?;
     let submitted = app.postroom().submit(Some(thread_id), submit).await?;
     answer(&app, submitted, stream, &asked).await
 }
@@ -76,7 +80,14 @@ async fn answer(
 ) -> Result<Response> {
     let replayed = submitted.replayed;
     let mut response = if stream.0 {
-        stream_of(app, &submitted)
+        match stream_of(app, &submitted) {
+            Ok(response) => response,
+            // It was accepted: that there is no stream for it must not hide it.
+            Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => {
+                (StatusCode::ACCEPTED, Answer(SubmittedView::from(submitted))).into_response()
+            }
+            Err(problem) => return Err(problem),
+        }
     } else if asked.wait {
         let timeout = wait::timeout(asked.timeout_ms);
         waited(app, submitted, timeout).await
@@ -103,13 +114,13 @@ async fn waited(app: &App, submitted: Submitted, timeout: Duration) -> Response 
     }
 }
 
-fn stream_of(app: &App, submitted: &Submitted) -> Response {
+fn stream_of(app: &App, submitted: &Submitted) -> Result<Response> {
     // A repetition knows where the thread is, not where its run began.
     let after = if submitted.replayed { 0 } else { submitted.event_seq_before };
     let (thread_id, run_id) = (&submitted.thread_id, &submitted.run_id);
     let ends = EndsWhere::DoneOrWaiting;
     let events = run_events(app.postroom(), thread_id, run_id, after, ends);
-    let mut response = sse::numbered(app, events);
+    let mut response = sse::numbered(app, events)?;
     let named = [("x-thread-id", thread_id.to_string()), ("x-run-id", run_id.to_string())];
     for (name, id) in named {
         // As bytes: ids may be any text, but have no control characters.
@@ -117,5 +128,5 @@ fn stream_of(app: &App, submitted: &Submitted) -> Response {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
-    response
+    Ok(response)
 }

@@ -9,42 +9,62 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json as Answer, Router};
 use postroom_core::dispatch::DispatchState;
-use postroom_core::id::NodeId;
+use postroom_core::id::{NodeId, TenantId};
 use serde::Serialize;
 
-use crate::app::App;
+use crate::app::{App, House};
 use crate::problem::Result;
-use crate::wire::NodeView;
+use crate::wire::{NodeView, moment};
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new().route("/v1/system", get(system)).route("/metrics", get(metrics))
 }
 
 #[derive(Debug, Serialize)]
 struct System {
     version: &'static str,
+    status: String,
+    /// The store's time.
+    at: String,
+    /// The caller's tenant.
+    tenant: TenantId,
+    /// The tenant's dispatches by status; those of all tenants for who runs the installation.
+    depth: BTreeMap<&'static str, u64>,
+    #[serde(flatten)]
+    installation: Option<Installation>,
+}
+
+/// What is of no tenant: for who runs the installation alone.
+#[derive(Debug, Serialize)]
+struct Installation {
     node: NodeId,
     store: &'static str,
-    status: String,
-    /// Dispatches by status.
-    depth: BTreeMap<&'static str, u64>,
     active_runs: usize,
     /// All nodes that work on the store.
     nodes: Vec<NodeView>,
 }
 
-async fn system(State(app): State<App>) -> Result<Answer<System>> {
-    let postroom = app.postroom();
-    let depth = postroom.store().depth().await?;
-    let nodes = postroom.nodes().await?;
+async fn system(app: App) -> Result<Answer<System>> {
+    let (depth, installation) = if app.caller().is_operator() {
+        let postroom = app.house().unscoped();
+        let nodes = postroom.nodes().await?;
+        let installation = Installation {
+            node: postroom.node().clone(),
+            store: postroom.store().capabilities().name,
+            active_runs: postroom.active_runs(),
+            nodes: nodes.into_iter().map(NodeView::from).collect(),
+        };
+        (postroom.depth().await?, Some(installation))
+    } else {
+        (app.postroom().depth().await?, None)
+    };
     Ok(Answer(System {
         version: env!("CARGO_PKG_VERSION"),
-        node: postroom.node().clone(),
-        store: postroom.store().capabilities().name,
-        status: postroom.readiness().to_string(),
+        status: app.postroom().readiness().to_string(),
+        at: moment(app.postroom().store().now().await?),
+        tenant: app.caller().tenant.clone(),
         depth: DispatchState::ALL.iter().map(|state| (state.as_str(), depth.get(*state))).collect(),
-        active_runs: postroom.active_runs(),
-        nodes: nodes.into_iter().map(NodeView::from).collect(),
+        installation,
     }))
 }
 
@@ -52,9 +72,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The text is valid in the older format too, where what is new is a comment.
 const PLAIN_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn metrics(State(house): State<House>, headers: HeaderMap) -> Response {
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accepted.contains("application/openmetrics-text");
     let content_type = if open { OPEN_METRICS } else { PLAIN_TEXT };
-    ([(CONTENT_TYPE, content_type)], app.postroom().metrics_text().await).into_response()
+    ([(CONTENT_TYPE, content_type)], house.unscoped().metrics_text().await).into_response()
 }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json as Answer, Router};
 use postroom_core::command::CreateThread;
 use postroom_core::dispatch::DispatchState;
-use postroom_core::error::Refusal;
 use postroom_core::id::{Epoch, ThreadId};
 use postroom_core::message::Metadata;
 use postroom_core::ports::{DispatchFilter, ThreadFilter};
@@ -17,12 +15,13 @@ use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Limit};
-use crate::app::App;
+use crate::app::{App, House};
+use crate::audit;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, Result};
-use crate::wire::{DispatchView, MessageView, PageView, ThreadView};
+use crate::wire::{DispatchView, MessageView, PageView, ThreadView, not_reserved};
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new()
         .route("/v1/threads", get(list).post(create))
         .route("/v1/threads/{thread_id}", get(show).patch(change).delete(delete))
@@ -33,8 +32,7 @@ pub(super) fn routes() -> Router<App> {
 
 /// The thread, or `404`.
 pub(super) async fn known_thread(app: &App, thread_id: &ThreadId) -> Result<Thread> {
-    let thread = app.postroom().store().thread(thread_id).await?;
-    thread.ok_or_else(|| Refusal::UnknownThread { thread_id: thread_id.clone() }.into())
+    Ok(app.postroom().thread(thread_id).await?)
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,12 +46,12 @@ struct NewThread {
     parent_thread_id: Option<ThreadId>,
 }
 
-async fn create(
-    State(app): State<App>,
-    Json(body): Json<NewThread>,
-) -> Result<(StatusCode, Answer<ThreadView>)> {
+async fn create(app: App, Json(body): Json<NewThread>) -> Result<(StatusCode, Answer<ThreadView>)> {
     let given = body.thread_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
     let thread_id = given.map(ThreadId::parse).transpose()?;
+    if let Some(thread_id) = &thread_id {
+        not_reserved("thread_id", thread_id)?;
+    }
     let metadata = body.metadata.unwrap_or_default();
     let create = CreateThread { metadata, parent: body.parent_thread_id };
     let thread_id = app.postroom().create_thread(thread_id, create).await?;
@@ -63,7 +61,7 @@ async fn create(
 
 /// `metadata.KEY=VALUE` can't be a field of a struct, so the parameters are read by hand.
 async fn list(
-    State(app): State<App>,
+    app: App,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<Answer<PageView<ThreadView>>> {
     let mut filter = ThreadFilter::default();
@@ -72,21 +70,21 @@ async fn list(
         match name.as_str() {
             "limit" => limit = read_limit(&value)?,
             "cursor" => cursor = Some(value),
+            "q" => filter.text = Some(value).filter(|text| !text.is_empty()),
             _ => match name.strip_prefix("metadata.").filter(|key| !key.is_empty()) {
                 Some(key) => filter.metadata.push((key.to_owned(), value)),
                 None => {
                     return Err(Problem::bad_request(
                         "invalid_parameter",
                         format!(
-                            "query parameters: there is no `{name}`, only limit, cursor and metadata.KEY"
+                            "query parameters: there is no `{name}`, only limit, cursor, q and metadata.KEY"
                         ),
                     ));
                 }
             },
         }
     }
-    let store = app.postroom().store();
-    let threads = store.threads(&filter, limit.get(), cursor.as_deref()).await?;
+    let threads = app.postroom().threads(filter, limit.get(), cursor.as_deref()).await?;
     Ok(Answer(page::shown(threads)))
 }
 
@@ -99,10 +97,7 @@ fn read_limit(text: &str) -> Result<Limit> {
         .map_err(|error: serde::de::value::Error| invalid(error.to_string()))
 }
 
-async fn show(
-    State(app): State<App>,
-    Path(thread_id): Path<ThreadId>,
-) -> Result<Answer<ThreadView>> {
+async fn show(app: App, Path(thread_id): Path<ThreadId>) -> Result<Answer<ThreadView>> {
     Ok(Answer(known_thread(&app, &thread_id).await?.into()))
 }
 
@@ -114,7 +109,7 @@ struct ThreadChange {
 }
 
 async fn change(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     Json(body): Json<ThreadChange>,
 ) -> Result<Answer<ThreadView>> {
@@ -122,8 +117,9 @@ async fn change(
     Ok(Answer(known_thread(&app, &thread_id).await?.into()))
 }
 
-async fn delete(State(app): State<App>, Path(thread_id): Path<ThreadId>) -> Result<StatusCode> {
+async fn delete(app: App, Path(thread_id): Path<ThreadId>) -> Result<StatusCode> {
     app.postroom().delete_thread(&thread_id).await?;
+    audit::note(&app, "thread_deleted", &thread_id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -137,14 +133,13 @@ struct MessagesQuery {
 }
 
 async fn messages(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     Query(query): Query<MessagesQuery>,
 ) -> Result<Answer<PageView<MessageView>>> {
     let after = page::after(query.after_seq, query.cursor.as_deref())?.unwrap_or(0);
-    known_thread(&app, &thread_id).await?;
     let limit = query.limit;
-    let messages = app.postroom().store().messages(&thread_id, after, limit.get() + 1).await?;
+    let messages = app.postroom().messages(&thread_id, after, limit.get() + 1).await?;
     Ok(Answer(page::numbered(messages, limit, |message| message.seq)))
 }
 
@@ -158,15 +153,15 @@ struct DispatchesQuery {
 }
 
 async fn dispatches(
-    State(app): State<App>,
+    app: App,
     Path(thread_id): Path<ThreadId>,
     Query(query): Query<DispatchesQuery>,
 ) -> Result<Answer<PageView<DispatchView>>> {
     known_thread(&app, &thread_id).await?;
-    let filter =
-        DispatchFilter { thread_id: Some(thread_id), states: query.status.into_iter().collect() };
-    let store = app.postroom().store();
-    let found = store.dispatches(&filter, query.limit.get(), query.cursor.as_deref()).await?;
+    let states = query.status.into_iter().collect();
+    let filter = DispatchFilter { thread_id: Some(thread_id), states, ..DispatchFilter::default() };
+    let (limit, cursor) = (query.limit.get(), query.cursor.as_deref());
+    let found = app.postroom().dispatches(filter, limit, cursor).await?;
     Ok(Answer(page::shown(found)))
 }
 
@@ -177,10 +172,7 @@ struct InterruptView {
     active_dispatch: Option<DispatchView>,
 }
 
-async fn interrupt(
-    State(app): State<App>,
-    Path(thread_id): Path<ThreadId>,
-) -> Result<Answer<InterruptView>> {
+async fn interrupt(app: App, Path(thread_id): Path<ThreadId>) -> Result<Answer<InterruptView>> {
     let interrupted = app.postroom().interrupt(&thread_id).await?;
     let view = |row| DispatchView::from(Arc::unwrap_or_clone(row));
     Ok(Answer(InterruptView {

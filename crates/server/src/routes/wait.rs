@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json as Answer, Router};
 use postroom_core::dispatch::DispatchState;
-use postroom_core::error::StoreError;
 use postroom_core::id::RunId;
 use postroom_core::run::{Run, RunState};
+use postroom_service::Error;
 use serde::Deserialize;
 
 use super::runs;
-use crate::app::App;
+use crate::app::{App, House};
 use crate::extract::{Path, Query};
 use crate::problem::Result;
+use crate::run_events::known;
 use crate::wire::RunView;
 
 const TIMEOUT_MS_DEFAULT: u64 = 60_000;
 /// Whoever waits longer asks again: connections are not held for ever.
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<House> {
     Router::new().route("/v1/runs/{run_id}/wait", get(wait_for_run))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn timeout(timeout_ms: Option<u64>) -> Duration {
 }
 
 async fn wait_for_run(
-    State(app): State<App>,
+    app: App,
     Path(run_id): Path<RunId>,
     Query(query): Query<WaitQuery>,
 ) -> Result<Response> {
@@ -58,11 +58,11 @@ pub(super) async fn wait(app: &App, run_id: &RunId, timeout: Duration) -> Result
 }
 
 /// Whether the run is done, or waits for somebody: one that waits and is queued goes on by itself.
-async fn rests(app: &App, run: &Run) -> Result<bool, StoreError> {
+async fn rests(app: &App, run: &Run) -> Result<bool, Error> {
     match (run.run_state(), run.dispatch_id) {
         (RunState::Done, _) | (RunState::Waiting, None) => Ok(true),
         (RunState::Waiting, Some(id)) => {
-            let dispatch = app.postroom().store().dispatch(id).await?;
+            let dispatch = known(app.postroom().dispatch(id).await)?;
             Ok(dispatch.is_none_or(|dispatch| dispatch.state() != DispatchState::Queued))
         }
         (RunState::Created | RunState::Running, _) => Ok(false),

@@ -3,20 +3,28 @@
 
 mod dispatch;
 mod event;
+mod key;
 mod message;
 mod node;
+mod recent;
+mod reserved;
 mod run;
+mod schedule;
 mod submission;
 mod thread;
 mod time;
 
 pub use dispatch::DispatchView;
 pub use event::EventView;
+pub use key::{KeyView, MadeKeyView};
 pub use message::{ContentBody, MessageBody, MessageView, Messages, PendingView};
 pub use node::NodeView;
-pub use run::{RunView, TicketView};
-pub(crate) use submission::check_count;
+pub use recent::RecentView;
+pub(crate) use reserved::not_reserved;
+pub use run::{RunView, TicketView, shown};
+pub use schedule::ScheduleView;
 pub use submission::{DeliveryBody, MESSAGES_MAX, SubmissionBody, SubmittedView};
+pub(crate) use submission::{check_count, check_webhook};
 pub use thread::ThreadView;
 pub use time::{moment, parse_moment};
 

@@ -34,6 +34,12 @@ pub struct RunView {
     finished_at: Option<String>,
 }
 
+/// The run as JSON, as the API shows it.
+pub fn shown(run: &Run) -> Value {
+    // Its fields are all of JSON's own kinds: nothing in it can fail.
+    serde_json::to_value(RunView::from(run.clone())).unwrap_or_default()
+}
+
 #[derive(Debug, Clone, Serialize)]
 struct WaitingView {
     reason: WaitReason,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::message::Messages;
+use super::reserved::not_reserved;
 use super::time::parse_moment;
 use crate::problem::{Problem, Result};
 
@@ -101,6 +102,17 @@ impl SubmissionBody {
     ) -> Result<(Option<ThreadId>, Submit)> {
         let given = self.thread_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
         let thread_id = given.map(ThreadId::parse).transpose()?;
+        if let Some(thread_id) = &thread_id {
+            not_reserved("thread_id", thread_id)?;
+        }
+        if let Some(agent_id) = &self.agent_id {
+            not_reserved("agent_id", agent_id)?;
+        }
+        for (field, run_id) in [("run_id", &self.run_id), ("parent_run_id", &self.parent_run_id)] {
+            if let Some(run_id) = run_id {
+                not_reserved(field, run_id)?;
+            }
+        }
         let messages = self.messages.0;
         check_count(messages.len())?;
         let max_attempts = self.max_attempts.unwrap_or(default_max_attempts);
@@ -112,7 +124,7 @@ impl SubmissionBody {
             overrides: self.overrides.map(Value::Object).unwrap_or_default(),
             frontend_tools: self.frontend_tools.unwrap_or_default(),
             metadata: self.metadata.unwrap_or_default(),
-            webhook: self.webhook.map(checked_webhook).transpose()?,
+            webhook: self.webhook.map(check_webhook).transpose()?,
             // Of the system's own making: no caller says where a run's end is told.
             report_to: None,
         };
@@ -158,7 +170,8 @@ fn start(delay_ms: Option<u64>, available_at: Option<&str>) -> Result<Start> {
     }
 }
 
-fn checked_webhook(url: String) -> Result<String> {
+/// Refuses what no outcome can be posted to.
+pub(crate) fn check_webhook(url: String) -> Result<String> {
     if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(url);
     }

@@ -8,9 +8,11 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use postroom_core::id::{AgentId, NodeId};
-use postroom_core::ports::MailboxStore;
-use postroom_server::{AgentInfo, Options};
+use postroom_automation::Automation;
+use postroom_core::access::Scope;
+use postroom_core::id::{AgentId, NodeId, TenantId};
+use postroom_core::ports::{AccessStore, Clock, MailboxStore};
+use postroom_server::{Access, AgentInfo, KeyOrder, Limits, Options, SettingInfo, make_key};
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
 use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
@@ -28,6 +30,8 @@ pub struct House<S = FaultyStore> {
     pub addr: SocketAddr,
     pub postroom: Postroom,
     pub store: Arc<S>,
+    /// Where its keys are.
+    pub keys: Arc<MemoryStore>,
     pub closing: CancellationToken,
     client: Client<HttpConnector, Body>,
     /// The server; dropped, it ends.
@@ -49,18 +53,30 @@ impl House {
         let memory = MemoryStore::new(Arc::new(SystemClock), Arc::new(SystemIds::new()));
         Self::on(FaultyStore::new(memory), config).await
     }
+
+    /// One that answers nobody without a key.
+    pub async fn guarded(limits: Limits) -> Self {
+        let memory = MemoryStore::new(Arc::new(SystemClock), Arc::new(SystemIds::new()));
+        let house = Self::of(FaultyStore::new(memory), Config::default(), true, limits).await;
+        house.postroom.start().await.unwrap();
+        house
+    }
 }
 
 impl<S: MailboxStore + 'static> House<S> {
     /// On a store of any kind; the service is not started.
     pub async fn on(store: S, config: Config) -> Self {
+        Self::of(store, config, false, Limits::default()).await
+    }
+
+    async fn of(store: S, config: Config, required: bool, limits: Limits) -> Self {
         let store = Arc::new(store);
         let parts = Parts {
             store: store.clone(),
             signals: Arc::new(LocalSignals::default()),
             live: Arc::new(LocalLive::default()),
             feed: Arc::new(LocalFeed::default()),
-            executor: Arc::new(Obedient),
+            executor: Arc::new(Automation::new(Arc::new(Obedient), None)),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
             on_collect: None,
@@ -69,16 +85,44 @@ impl<S: MailboxStore + 'static> House<S> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let closing = CancellationToken::new();
+        let clock = Arc::new(SystemClock);
+        let keys = Arc::new(MemoryStore::new(clock.clone(), Arc::new(SystemIds::new())));
+        let access = Access::new(keys.clone(), clock, required, limits);
         let router = postroom_server::router(Options {
             postroom: postroom.clone(),
             agents: Arc::new(|| vec![agent()]),
+            posts_webhooks: true,
+            access,
+            settings: Arc::new(|| vec![setting()]),
             bound: addr,
             closing: closing.clone(),
         });
         let mut server = JoinSet::new();
         server.spawn(postroom_server::serve(listener, router, closing.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { addr, postroom, store, closing, client, server }
+        Self { addr, postroom, store, keys, closing, client, server }
+    }
+
+    /// Makes a key; what its holder presents.
+    pub async fn key(&self, tenant: &str, scope: Scope) -> String {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let order = KeyOrder { tenant, scope, label: "a test's".to_owned(), expires_at: None };
+        let made = make_key(order, SystemClock.now()).unwrap();
+        self.keys.add_key(made.key).await.unwrap();
+        made.text.expose().to_owned()
+    }
+
+    /// The same request with a key.
+    pub async fn send_as(&self, key: &str, request: Request<Body>) -> Reply {
+        self.send(with(request, "authorization", &format!("Bearer {key}"))).await
+    }
+
+    pub async fn get_as(&self, key: &str, path: &str) -> Reply {
+        self.send_as(key, request(Method::GET, self.url(path))).await
+    }
+
+    pub async fn post_as(&self, key: &str, path: &str, body: &Value) -> Reply {
+        self.send_as(key, self.json(Method::POST, path, body)).await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -186,5 +230,13 @@ fn agent() -> AgentInfo {
         tools: Vec::new(),
         approve: Vec::new(),
         max_steps: 20,
+    }
+}
+
+fn setting() -> SettingInfo {
+    SettingInfo {
+        key: "limits.drain_ms".to_owned(),
+        value: json!(1000),
+        origin: Some("--set".to_owned()),
     }
 }

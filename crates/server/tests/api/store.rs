@@ -6,7 +6,7 @@ use std::time::Duration;
 use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::DispatchState;
 use postroom_core::error::StoreError;
-use postroom_core::id::NodeId;
+use postroom_core::id::{NodeId, TenantId};
 use postroom_core::node::Heartbeat;
 use postroom_core::ports::{
     Applied, ClaimedReady, PurgedEvents, ReclaimScope, Reclaimed, StoreCapabilities,
@@ -73,12 +73,13 @@ postroom_conformance::store_in_front! {
 
         async fn purge_terminal(
             &self,
+            tenant: Option<&TenantId>,
             state: Option<DispatchState>,
             older_than: Timestamp,
             limit: usize,
         ) -> Result<u64, StoreError> {
             self.check()?;
-            self.memory.purge_terminal(state, older_than, limit).await
+            self.memory.purge_terminal(tenant, state, older_than, limit).await
         }
 
         async fn purge_events(

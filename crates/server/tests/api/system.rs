@@ -1,10 +1,10 @@
-//! Health, metrics, the system, agents, and the page for people.
+//! Health, metrics, the system, agents and settings.
 
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::request;
-use crate::house::{House, with};
+use crate::house::{House, id, with};
 
 #[tokio::test]
 async fn the_system_says_how_it_is() {
@@ -54,10 +54,50 @@ async fn agents_are_shown() {
 }
 
 #[tokio::test]
-async fn the_first_page_says_where_the_api_is() {
+async fn settings_are_shown() {
     let house = House::open().await;
-    let page = house.get("/").await;
-    assert_eq!(page.status, 200);
-    assert!(page.header("content-type").unwrap().starts_with("text/html"));
-    assert!(page.text().contains("/v1/runs"));
+    let settings = house.get("/v1/settings").await.ok(200);
+    let setting = json!({"key": "limits.drain_ms", "value": 1000, "origin": "--set"});
+    assert_eq!(settings, json!({"items": [setting], "next_cursor": null}));
+}
+
+#[tokio::test]
+async fn what_happened_of_late_is_told_in_numbers() {
+    let house = House::open().await;
+    let quiet = house.get("/v1/system/recent").await.ok(200);
+    assert_eq!((&quiet["node"], &quiet["span_ms"]), (&json!("node-1"), &json!(10_000)));
+    assert_eq!(quiet["spans"].as_array().unwrap().len(), 90);
+    assert_eq!(quiet["total"]["accepted"], 0);
+    assert_eq!(quiet["total"]["run_ms"]["p50"], Value::Null);
+    assert!(quiet["at"].is_string() && quiet["last_span_ms"].as_u64().unwrap() <= 10_000);
+
+    house.run("t", "x").await;
+    house.run("t", "x").await;
+    house.run("t", "fail").await;
+    let held = id(&house.submit("t", "hold").await, "run_id");
+    house.running(&held).await;
+    house.poke(&format!("/v1/runs/{held}/cancel")).await.ok(202);
+    house.until(&format!("/v1/runs/{held}"), |run| run["status"] == "done").await;
+    let recent = house.until("/v1/system/recent", |recent| recent["total"]["cancelled"] == 1).await;
+    let total = &recent["total"];
+    for (name, count) in [
+        ("accepted", 4),
+        ("started", 4),
+        ("completed", 2),
+        ("cancelled", 1),
+        ("failed", 1),
+        ("dead_lettered", 1),
+        ("retried", 0),
+    ] {
+        assert_eq!(total[name], count, "{name}: {total}");
+        let spans = recent["spans"].as_array().unwrap();
+        let sum: u64 = spans.iter().map(|span| span[name].as_u64().unwrap()).sum();
+        assert_eq!(sum, count, "{name}");
+    }
+    for (name, count) in [("due_to_start_ms", 4), ("run_ms", 4), ("enqueue_to_completion_ms", 4)] {
+        let spread = &total[name];
+        assert_eq!(spread["count"], count, "{name}: {spread}");
+        let ms = |name: &str| spread[name].as_f64().unwrap();
+        assert!(ms("p50") <= ms("p90") && ms("p90") <= ms("p99") && ms("p99") <= ms("max"));
+    }
 }

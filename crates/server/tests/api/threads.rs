@@ -169,3 +169,27 @@ async fn nothing_overtakes_a_barrier() {
     let order = json!({"message_ids": ["b", "a"]});
     house.post("/v1/threads/t/pending/order", &order).await.problem(409, "barrier_overtaken");
 }
+
+#[tokio::test]
+async fn threads_are_found_by_a_text_in_their_ids_or_metadata() {
+    let house = House::open().await;
+    for (name, metadata) in
+        [("order-1", json!({"team": "Red"})), ("order-2", json!({})), ("x", json!({"k": "a&b=c"}))]
+    {
+        let body = json!({"thread_id": name, "metadata": metadata});
+        house.post("/v1/threads", &body).await.ok(201);
+    }
+    let found = async |query: &str| -> Vec<String> {
+        let page = house.get(&format!("/v1/threads?{query}")).await.ok(200);
+        page["items"].as_array().unwrap().iter().map(|item| id(item, "thread_id")).collect()
+    };
+    assert_eq!(found("q=ORDER").await, ["order-2", "order-1"]);
+    assert_eq!(found("q=red").await, ["order-1"]);
+    assert_eq!(found("q=a%26b%3Dc").await, ["x"]);
+    assert_eq!(found("q=order&metadata.team=Red").await, ["order-1"]);
+    assert_eq!(found("q=").await, ["x", "order-2", "order-1"]);
+    assert!(found("q=nobody").await.is_empty());
+    let first = house.get("/v1/threads?q=order&limit=1").await.ok(200);
+    let cursor = id(&first, "next_cursor");
+    assert_eq!(found(&format!("q=order&cursor={cursor}")).await, ["order-1"]);
+}

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use postroom_core::command::{
-    CancelTarget, Cancelled, Command, Decided, DecidedVia, Interrupted, Reply, Submitted,
+    CancelTarget, Cancelled, Command, Decided, DecidedVia, Envelope, Interrupted, Reply, Submitted,
     SubmittedStatus,
 };
 use postroom_core::dispatch::Dispatch;
 use postroom_core::error::Refusal;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::live::{LiveCommand, LiveTarget};
 use postroom_core::message::NewMessage;
 use postroom_core::pending::Delivery;
@@ -41,13 +41,14 @@ impl Postroom {
         }
         let max_pending = self.inner.config.limits.max_pending_per_thread;
         let run_id = run_id.clone();
+        let this = self.clone();
         let delivered = self.inner.carry_through(move |node| async move {
-            let run = match node.known_run(&run_id).await {
+            let run = match this.run(&run_id).await {
                 Ok(run) => run,
                 Err(error) => return Done::failed(error),
             };
             let command = Command::Deliver { run_id, messages, delivery, max_pending };
-            match node.apply_repeatable(run.thread_id, command).await.reply {
+            match node.apply_repeatable(this.envelope(run.thread_id, command)).await.reply {
                 Ok(Reply::Submitted(submitted)) => {
                     if submitted.status == SubmittedStatus::Queued {
                         // It continues a run that waited.
@@ -69,9 +70,9 @@ impl Postroom {
     /// Where the thread is unknown or the store fails.
     pub async fn interrupt(&self, thread_id: &ThreadId) -> Result<Interrupted, Error> {
         self.inner.lifecycle.accepts()?;
-        let thread_id = thread_id.clone();
+        let interrupt = self.envelope(thread_id.clone(), Command::Interrupt);
         let interrupted = self.inner.carry_through(move |node| async move {
-            match node.apply(thread_id, Command::Interrupt).await {
+            match node.apply_one(interrupt).await {
                 Ok(Reply::Interrupted(interrupted)) => {
                     let superseded = interrupted.superseded.len();
                     node.observer.count_many(Operation::Supersede, Outcome::Ok, superseded);
@@ -94,7 +95,7 @@ impl Postroom {
     /// # Errors
     /// [`Refusal::UnknownDispatch`]; [`Refusal::IllegalDispatch`] where it is over already.
     pub async fn cancel_dispatch(&self, dispatch_id: DispatchId) -> Result<Cancelled, Error> {
-        let dispatch = self.inner.known_dispatch(dispatch_id).await?;
+        let dispatch = self.dispatch(dispatch_id).await?;
         self.cancel(dispatch.thread_id, CancelTarget::Dispatch(dispatch_id)).await
     }
 
@@ -103,7 +104,7 @@ impl Postroom {
     /// # Errors
     /// [`Refusal::UnknownRun`]; [`Refusal::IllegalRun`] where it is over already.
     pub async fn cancel_run(&self, run_id: &RunId) -> Result<Cancelled, Error> {
-        let run = self.inner.known_run(run_id).await?;
+        let run = self.run(run_id).await?;
         self.cancel(run.thread_id, CancelTarget::Run(run_id.clone())).await
     }
 
@@ -118,9 +119,10 @@ impl Postroom {
 
     async fn cancel(&self, thread_id: ThreadId, target: CancelTarget) -> Result<Cancelled, Error> {
         self.inner.lifecycle.accepts()?;
+        let command = Command::Cancel { target, stop_executing: true };
+        let cancel = self.envelope(thread_id.clone(), command);
         let cancelled = self.inner.carry_through(move |node| async move {
-            let command = Command::Cancel { target, stop_executing: true };
-            match node.apply(thread_id.clone(), command).await {
+            match node.apply_one(cancel).await {
                 Ok(Reply::Cancelled(cancelled)) => {
                     if let Cancelled::Executing { run_id, dispatch_id, .. } = &cancelled {
                         let target = nudge::target(&thread_id, run_id, *dispatch_id);
@@ -146,11 +148,11 @@ impl Postroom {
     /// was decided otherwise or its run has ended. Nothing is changed then.
     pub async fn decide(&self, run_id: &RunId, decisions: Vec<Decision>) -> Result<Decided, Error> {
         self.inner.lifecycle.accepts()?;
-        let run_id = run_id.clone();
+        let (this, run_id) = (self.clone(), run_id.clone());
         self.inner
             .carry_through(move |node| async move {
-                match node.known_run(&run_id).await {
-                    Ok(run) => node.decide(run, decisions).await,
+                match this.run(&run_id).await {
+                    Ok(run) => node.decide(run, this.caller, decisions).await,
                     Err(error) => Done::failed(error),
                 }
             })
@@ -164,13 +166,14 @@ impl Postroom {
     /// [`Refusal::AlreadyRequeued`].
     pub async fn requeue(&self, dispatch_id: DispatchId) -> Result<Dispatch, Error> {
         self.inner.lifecycle.accepts()?;
+        let this = self.clone();
         let requeued = self.inner.carry_through(move |node| async move {
-            let dead = match node.known_dispatch(dispatch_id).await {
+            let dead = match this.dispatch(dispatch_id).await {
                 Ok(dead) => dead,
                 Err(error) => return Done::failed(error),
             };
             let command = Command::Requeue { dispatch_id, max_attempts: None };
-            match node.apply(dead.thread_id.clone(), command).await {
+            match node.apply_one(this.envelope(dead.thread_id, command)).await {
                 Ok(Reply::Enqueued(dispatch)) => {
                     node.ready.mark();
                     Done::well(Arc::unwrap_or_clone(dispatch))
@@ -184,11 +187,17 @@ impl Postroom {
 }
 
 impl Node {
-    async fn decide(self: &Arc<Self>, run: Run, decisions: Vec<Decision>) -> Done<Decided> {
+    async fn decide(
+        self: &Arc<Self>,
+        run: Run,
+        caller: Option<TenantId>,
+        decisions: Vec<Decision>,
+    ) -> Done<Decided> {
         let place = self.lifecycle.is_ready().then(|| Permit::take(self)).flatten();
         let claim = place.is_some().then(|| self.claim_request(None));
         let command = Command::Decide { run_id: run.id.clone(), decisions, claim };
-        let answer = self.apply_repeatable(run.thread_id.clone(), command).await;
+        let envelope = Envelope::new(run.thread_id.clone(), command).on_behalf_of(caller);
+        let answer = self.apply_repeatable(envelope).await;
         if answer.lost_one && place.is_some() {
             self.lost.look_for_some(self);
         }
@@ -231,10 +240,5 @@ impl Node {
     pub(crate) async fn known_run(&self, run_id: &RunId) -> Result<Run, Error> {
         let run = self.store.run(run_id).await?;
         run.ok_or_else(|| Refusal::UnknownRun { run_id: run_id.clone() }.into())
-    }
-
-    async fn known_dispatch(&self, dispatch_id: DispatchId) -> Result<Dispatch, Error> {
-        let dispatch = self.store.dispatch(dispatch_id).await?;
-        dispatch.ok_or_else(|| Refusal::UnknownDispatch { dispatch_id }.into())
     }
 }

@@ -9,8 +9,9 @@ use postroom_core::command::{
 };
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::EventBody;
-use postroom_core::id::{IdempotencyKey, ThreadId};
+use postroom_core::id::{IdempotencyKey, TenantId, ThreadId};
 use postroom_core::live::LiveCommand;
+use postroom_core::reserved::RESERVED;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -43,9 +44,11 @@ impl Postroom {
         submit: Submit,
     ) -> Result<Submitted, Error> {
         self.inner.lifecycle.accepts()?;
-        let (thread_id, submit) = self.inner.prepare(thread_id, submit);
+        self.check_parents(&submit).await?;
+        let caller = self.caller.clone();
+        let (thread_id, submit) = self.inner.prepare(thread_id, submit, caller.as_ref());
         self.inner
-            .carry_through(move |node| async move { node.submit(thread_id, submit).await })
+            .carry_through(move |node| async move { node.submit(thread_id, submit, caller).await })
             .await
     }
 
@@ -57,16 +60,65 @@ impl Postroom {
         if let Err(error) = self.inner.lifecycle.accepts() {
             return items.iter().map(|_| Err(error.clone())).collect();
         }
-        let count = items.len();
-        let prepared: Vec<_> = items
-            .into_iter()
-            .map(|(thread_id, submit)| self.inner.prepare(thread_id, submit))
-            .collect();
-        let answers = self
-            .inner
-            .carry_through(move |node| async move { Done::well(node.submit_all(prepared).await) });
-        answers.await.unwrap_or_else(|error| vec![Err(error); count])
+        let caller = self.caller.clone();
+        let mut refused = Vec::with_capacity(items.len());
+        let mut prepared = Vec::with_capacity(items.len());
+        for (thread_id, submit) in items {
+            match self.check_parents(&submit).await {
+                Ok(()) => {
+                    prepared.push(self.inner.prepare(thread_id, submit, caller.as_ref()));
+                    refused.push(None);
+                }
+                Err(error) => refused.push(Some(error)),
+            }
+        }
+        let count = prepared.len();
+        let answers = self.inner.carry_through(move |node| async move {
+            Done::well(node.submit_all(prepared, caller).await)
+        });
+        let answers = answers.await.unwrap_or_else(|error| vec![Err(error); count]);
+        let mut answers = answers.into_iter();
+        let answer = |refused: Option<Error>| refused.map(Err).or_else(|| answers.next());
+        refused.into_iter().filter_map(answer).collect()
     }
+}
+
+impl Postroom {
+    /// What a tenant's submission comes from must be theirs. Nothing needs to be locked for it: whose
+    /// a run or thread is does not change.
+    async fn check_parents(&self, submit: &Submit) -> Result<(), Error> {
+        if let Some(parent) = &submit.parent_thread_id {
+            self.check_parent_thread(parent).await?;
+        }
+        let (Some(caller), Some(parent)) = (&self.caller, &submit.parent_run_id) else {
+            return Ok(());
+        };
+        // A name that only Postroom gives is nobody's.
+        if parent.with_str(|id| id.starts_with(RESERVED)) {
+            return Ok(());
+        }
+        let known = self.inner.store.run(parent).await?;
+        if is_theirs(caller, known.as_ref().map(|run| &run.tenant)) {
+            return Ok(());
+        }
+        Err(Refusal::UnknownRun { run_id: parent.clone() }.into())
+    }
+
+    /// The same of a thread that one is opened from.
+    pub(super) async fn check_parent_thread(&self, parent: &ThreadId) -> Result<(), Error> {
+        let Some(caller) = &self.caller else { return Ok(()) };
+        let known = self.inner.store.thread(parent).await?;
+        if is_theirs(caller, known.as_ref().map(|thread| &thread.tenant)) {
+            return Ok(());
+        }
+        Err(Refusal::UnknownThread { thread_id: parent.clone() }.into())
+    }
+}
+
+/// Whether the caller may name what is `owner`'s. The default tenant may also name what is not there,
+/// as it could before there were tenants; others may not, so that they don't learn what is.
+fn is_theirs(caller: &TenantId, owner: Option<&TenantId>) -> bool {
+    owner.map_or(caller.is_default(), |owner| owner == caller)
 }
 
 impl Node {
@@ -76,9 +128,10 @@ impl Node {
         &self,
         thread_id: Option<ThreadId>,
         mut submit: Submit,
+        caller: Option<&TenantId>,
     ) -> (ThreadId, Submit) {
         let thread_id = thread_id.unwrap_or_else(|| {
-            let by_key = submit.idempotency_key.as_ref().map(thread_of_key);
+            let by_key = submit.idempotency_key.as_ref().map(|key| thread_of_key(key, caller));
             by_key.unwrap_or_else(|| self.ids.new_uuid().into())
         });
         for message in &mut submit.messages {
@@ -92,15 +145,18 @@ impl Node {
         self: &Arc<Self>,
         thread_id: ThreadId,
         submit: Submit,
+        caller: Option<TenantId>,
     ) -> Done<Submitted> {
         match submit.mode {
             Mode::Interrupt | Mode::Rollback => {
-                let done = self.submit_interrupting(thread_id, submit).await;
+                let done = self.submit_interrupting(thread_id, submit, caller).await;
                 // What it superseded may owe a report.
                 self.reports.look();
                 done
             }
-            Mode::Enqueue | Mode::Steer | Mode::Reject => self.submit_once(thread_id, submit).await,
+            Mode::Enqueue | Mode::Steer | Mode::Reject => {
+                self.submit_once(thread_id, submit, caller).await
+            }
         }
     }
 
@@ -109,8 +165,9 @@ impl Node {
         self: &Arc<Self>,
         thread_id: ThreadId,
         submit: Submit,
+        caller: Option<TenantId>,
     ) -> Done<Submitted> {
-        let (done, lost_one) = self.try_to_submit(thread_id, submit).await;
+        let (done, lost_one) = self.try_to_submit(thread_id, submit, caller).await;
         if lost_one { unless_refused(done) } else { done }
     }
 
@@ -119,11 +176,14 @@ impl Node {
         self: &Arc<Self>,
         thread_id: ThreadId,
         mut submit: Submit,
+        caller: Option<TenantId>,
     ) -> (Done<Submitted>, bool) {
         let permit = self.place_for(&submit);
         submit.claim = permit.is_some().then(|| self.claim_request(None));
         let start = submit.start;
-        let answer = self.apply_repeatable(thread_id, Command::Submit(Box::new(submit))).await;
+        let command = Command::Submit(Box::new(submit));
+        let envelope = Envelope::new(thread_id, command).on_behalf_of(caller);
+        let answer = self.apply_repeatable(envelope).await;
         if answer.lost_one && permit.is_some() {
             self.lost.look_for_some(self);
         }
@@ -190,13 +250,15 @@ impl Node {
         self: &Arc<Self>,
         thread_id: ThreadId,
         mut submit: Submit,
+        caller: Option<TenantId>,
     ) -> Done<Submitted> {
         let deadline = Instant::now() + self.config.mailbox.cancel_wait();
         let mut listening = None;
         let mut asked = None;
         let mut lost_one = false;
         loop {
-            let (done, lost) = self.try_to_submit(thread_id.clone(), submit.clone()).await;
+            let (done, lost) =
+                self.try_to_submit(thread_id.clone(), submit.clone(), caller.clone()).await;
             lost_one |= lost;
             let done = if lost_one { unless_active(done) } else { done };
             let Err(Error::Store(StoreError::Refused(Refusal::ActiveRun { run_id, dispatch_id }))) =
@@ -231,6 +293,7 @@ impl Node {
     async fn submit_all(
         self: &Arc<Self>,
         items: Vec<(ThreadId, Submit)>,
+        caller: Option<TenantId>,
     ) -> Vec<Result<Submitted, Error>> {
         let mut permits = Vec::with_capacity(items.len());
         let mut commands = Vec::with_capacity(items.len());
@@ -239,7 +302,8 @@ impl Node {
             let mut submit = submit.clone();
             submit.claim = permit.is_some().then(|| self.claim_request(None));
             permits.push(permit);
-            commands.push(Envelope::new(thread_id.clone(), Command::Submit(Box::new(submit))));
+            let command = Command::Submit(Box::new(submit));
+            commands.push(Envelope::new(thread_id.clone(), command).on_behalf_of(caller.clone()));
         }
         let asked_at = Instant::now();
         let replies = self.apply_all(commands).await;
@@ -249,7 +313,8 @@ impl Node {
 
         let answers = items.into_iter().zip(permits).zip(replies).map(
             |(((thread_id, submit), permit), reply)| {
-                self.clone().answer_of_batch(thread_id, submit, permit, reply, asked_at)
+                let item = (thread_id, submit, caller.clone());
+                self.clone().answer_of_batch(item, permit, reply, asked_at)
             },
         );
         future::join_all(answers).await
@@ -258,8 +323,7 @@ impl Node {
     /// One item's answer. What needs more than the one transaction goes its own way from here.
     async fn answer_of_batch(
         self: Arc<Self>,
-        thread_id: ThreadId,
-        submit: Submit,
+        (thread_id, submit, caller): (ThreadId, Submit, Option<TenantId>),
         permit: Option<Permit>,
         reply: Result<Reply, StoreError>,
         asked_at: Instant,
@@ -275,14 +339,20 @@ impl Node {
             Ok(other) => Err(misanswered("submit", &other).into()),
             Err(StoreError::Refused(Refusal::ActiveRun { .. })) if interrupts(submit.mode) => {
                 drop(permit);
-                self.carry_through(|node| async move { node.submit(thread_id, submit).await }).await
+                self.carry_through(
+                    |node| async move { node.submit(thread_id, submit, caller).await },
+                )
+                .await
             }
             Err(StoreError::OutcomeUnknown { .. }) => {
                 if permit.is_some() {
                     self.lost.look_for_some(&self);
                 }
                 drop(permit);
-                self.carry_through(|node| async move { node.submit(thread_id, submit).await }).await
+                self.carry_through(
+                    |node| async move { node.submit(thread_id, submit, caller).await },
+                )
+                .await
             }
             Err(error) => Err(error.into()),
         }
@@ -314,9 +384,15 @@ fn interrupts(mode: Mode) -> bool {
 }
 
 /// The thread that a submission without a thread id is for: a repetition must meet the first one's
-/// mailbox to be known for what it is.
-fn thread_of_key(key: &IdempotencyKey) -> ThreadId {
-    key.with_str(|text| Uuid::new_v5(&THREADS_BY_KEY, text.as_bytes())).into()
+/// mailbox to be known for what it is. Each tenant has its own keys.
+fn thread_of_key(key: &IdempotencyKey, caller: Option<&TenantId>) -> ThreadId {
+    let names = match caller {
+        Some(tenant) if !tenant.is_default() => {
+            tenant.with_str(|name| Uuid::new_v5(&THREADS_BY_KEY, name.as_bytes()))
+        }
+        _ => THREADS_BY_KEY,
+    };
+    key.with_str(|text| Uuid::new_v5(&names, text.as_bytes())).into()
 }
 
 /// Resolves when the thread's claim may have been released.

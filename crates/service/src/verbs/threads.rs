@@ -18,6 +18,9 @@ impl Postroom {
         thread_id: Option<ThreadId>,
         create: CreateThread,
     ) -> Result<ThreadId, Error> {
+        if let Some(parent) = &create.parent {
+            self.check_parent_thread(parent).await?;
+        }
         let thread_id = thread_id.unwrap_or_else(|| self.inner.ids.new_uuid().into());
         self.change(&thread_id, Command::CreateThread(create)).await?;
         Ok(thread_id)
@@ -85,10 +88,10 @@ impl Postroom {
     /// A command whose answer is only that it was carried out.
     async fn change(&self, thread_id: &ThreadId, command: Command) -> Result<(), Error> {
         self.inner.lifecycle.accepts()?;
-        let thread_id = thread_id.clone();
+        let envelope = self.envelope(thread_id.clone(), command);
         self.inner
             .carry_through(move |node| async move {
-                match node.apply(thread_id, command).await {
+                match node.apply_one(envelope).await {
                     Ok(_) => Done::well(()),
                     Err(error) => Done::failed(error),
                 }

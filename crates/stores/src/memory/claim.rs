@@ -6,7 +6,7 @@ use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
 use postroom_core::dispatch::DispatchState;
 use postroom_core::dispatch::Priority;
 use postroom_core::error::StoreError;
-use postroom_core::id::ThreadId;
+use postroom_core::id::{TenantId, ThreadId};
 use postroom_core::ports::{ClaimedReady, Ids, PurgedEvents, ReclaimScope, Reclaimed};
 use postroom_core::time::Timestamp;
 
@@ -94,32 +94,45 @@ impl Tables {
         Ok(reclaimed)
     }
 
-    /// Deletes up to `limit` dispatches, and as many answers to submissions, that are older.
+    /// Deletes up to `limit` dispatches of `tenant` that are older; of all, and as many answers to
+    /// submissions.
     pub(super) fn purge_terminal(
         &mut self,
+        tenant: Option<&TenantId>,
         state: Option<DispatchState>,
         older_than: Timestamp,
         limit: usize,
     ) -> u64 {
         let Some(state) = state else {
-            self.purge_answers(older_than, limit);
+            if tenant.is_none() {
+                self.purge_answers(older_than, limit);
+            }
             return DispatchState::TERMINAL.iter().fold(0, |purged, state| {
                 let left = limit.saturating_sub(usize::try_from(purged).unwrap_or(limit));
-                purged + self.purge_state(*state, older_than, left)
+                purged + self.purge_state(tenant, *state, older_than, left)
             });
         };
-        self.purge_state(state, older_than, limit)
+        self.purge_state(tenant, state, older_than, limit)
     }
 
-    fn purge_state(&mut self, state: DispatchState, older_than: Timestamp, limit: usize) -> u64 {
+    fn purge_state(
+        &mut self,
+        tenant: Option<&TenantId>,
+        state: DispatchState,
+        older_than: Timestamp,
+        limit: usize,
+    ) -> u64 {
         let shared = &mut self.shared;
         let old = (state, Timestamp(i64::MIN), 0)..(state, older_than, 0);
-        let old = shared.times.terminal.range(old).take(limit);
-        let old: Vec<u64> = old.map(|(_, _, number)| *number).collect();
+        let old = shared.times.terminal.range(old).map(|(_, _, number)| *number);
+        let wanted = |number: &u64| {
+            let row = shared.dispatches.at(*number);
+            tenant.is_none_or(|tenant| row.is_some_and(|row| row.tenant == *tenant))
+        };
+        let old: Vec<u64> = old.filter(wanted).take(limit).collect();
         let mut purged = 0;
         for number in old {
-            if let Some(removed) = shared.dispatches.remove(number) {
-                shared.times.unindex(number, &removed);
+            if let Some(removed) = shared.remove_dispatch(number) {
                 purged += 1;
                 if let Some(here) = self.mailboxes.get_mut(&removed.thread_id) {
                     here.forget_dispatch(number);

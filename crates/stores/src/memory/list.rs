@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::id::{RunId, ThreadId};
+use postroom_core::id::{RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::ports::{DispatchFilter, Page, RunFilter, ThreadFilter};
 use postroom_core::run::{Run, RunState, WaitReason};
@@ -22,7 +22,8 @@ impl Tables {
     ) -> Result<Page<Run>, StoreError> {
         let below = below(cursor)?;
         let wanted = |run: &Run| {
-            filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
+            filter.tenant.as_ref().is_none_or(|tenant| run.tenant == *tenant)
+                && filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
                 && filter.state.is_none_or(|state| run.run_state() == state)
                 && filter.agent_id.as_ref().is_none_or(|id| run.agent_id == *id)
                 && filter
@@ -39,6 +40,12 @@ impl Tables {
         if let Some(few) = few {
             let few = few.into_iter().flatten().rev().skip_while(|number| **number >= below);
             let runs = few.filter_map(|number| Some((*number, table.at(*number)?)));
+            return Ok(page(runs.filter(|(_, run)| wanted(run)), limit));
+        }
+        if let Some(tenant) = indexed(filter.tenant.as_ref()) {
+            let rows = self.shared.tenants.get(tenant);
+            let newest = rows.into_iter().flat_map(|rows| rows.runs.range(..below).rev());
+            let runs = newest.filter_map(|number| Some((*number, table.at(*number)?)));
             return Ok(page(runs.filter(|(_, run)| wanted(run)), limit));
         }
         let states: Vec<usize> = match filter.state {
@@ -76,8 +83,18 @@ impl Tables {
         states.sort_unstable();
         states.dedup();
         let table = &self.shared.dispatches;
+        let is_theirs =
+            |row: &Dispatch| filter.tenant.as_ref().is_none_or(|tenant| row.tenant == *tenant);
+        let wanted = |row: &Dispatch| states.contains(&(row.state() as usize)) && is_theirs(row);
         let Some(thread_id) = &filter.thread_id else {
-            return Ok(page(table.newest_first(&states, below), limit));
+            if let Some(tenant) = indexed(filter.tenant.as_ref()) {
+                let rows = self.shared.tenants.get(tenant);
+                let newest = rows.into_iter().flat_map(|rows| rows.dispatches.range(..below).rev());
+                let found = newest.filter_map(|number| Some((*number, table.at(*number)?)));
+                return Ok(page(found.filter(|(_, row)| wanted(row)), limit));
+            }
+            let found = table.newest_first(&states, below);
+            return Ok(page(found.filter(|(_, row)| is_theirs(row)), limit));
         };
         let Some(here) = self.mailboxes.get(thread_id) else {
             return Ok(page(std::iter::empty(), limit));
@@ -86,12 +103,12 @@ impl Tables {
         let in_states: usize = states.iter().map(|state| table.count(*state)).sum();
         if in_states < here.dispatches.len() {
             let dispatches = table.newest_first(&states, below);
-            return Ok(page(dispatches.filter(|(_, row)| row.thread_id == *thread_id), limit));
+            let of_thread = |row: &Dispatch| row.thread_id == *thread_id && is_theirs(row);
+            return Ok(page(dispatches.filter(|(_, row)| of_thread(row)), limit));
         }
         let end = here.dispatches.partition_point(|number| *number < below);
         let dispatches = here.dispatches.range(..end).rev();
         let dispatches = dispatches.filter_map(|number| Some((*number, table.at(*number)?)));
-        let wanted = |row: &Dispatch| states.contains(&(row.state() as usize));
         Ok(page(dispatches.filter(|(_, row)| wanted(row)), limit))
     }
 
@@ -101,15 +118,25 @@ impl Tables {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Thread>, StoreError> {
-        let newest_first = self.shared.threads.by_number.range(..below(cursor)?).rev();
-        let threads = newest_first
-            .filter_map(|(number, id)| Some((*number, &self.mailboxes.get(id)?.thread)))
-            .filter(|(_, thread)| {
-                filter.metadata.iter().all(|(key, value)| {
+        let below = below(cursor)?;
+        let by_number = &self.shared.threads.by_number;
+        let row =
+            |(number, id): (&u64, &ThreadId)| Some((*number, &self.mailboxes.get(id)?.thread));
+        let wanted = |(_, thread): &(u64, &Arc<Thread>)| {
+            filter.tenant.as_ref().is_none_or(|tenant| thread.tenant == *tenant)
+                && filter.metadata.iter().all(|(key, value)| {
                     thread.metadata.get(key).is_some_and(|held| is_written(held, value))
                 })
-            });
-        Ok(page(threads, limit))
+                && is_mentioned(filter, thread)
+        };
+        if let Some(tenant) = indexed(filter.tenant.as_ref()) {
+            let rows = self.shared.tenants.get(tenant);
+            let newest = rows.into_iter().flat_map(|rows| rows.threads.range(..below).rev());
+            let newest = newest.filter_map(|number| by_number.get_key_value(number));
+            return Ok(page(newest.filter_map(row).filter(wanted), limit));
+        }
+        let newest = by_number.range(..below).rev();
+        Ok(page(newest.filter_map(row).filter(wanted), limit))
     }
 
     pub(super) fn prompt(&self, thread_id: &ThreadId, run_id: &RunId) -> Vec<LogMessage> {
@@ -137,9 +164,21 @@ impl Tables {
     }
 }
 
+fn is_mentioned(filter: &ThreadFilter, thread: &Thread) -> bool {
+    // A search is rare, and most threads have no metadata: their text is made when it is asked for.
+    let written = || serde_json::to_string(&thread.metadata).ok();
+    let metadata = (filter.text.is_some() && !thread.metadata.is_empty()).then(written).flatten();
+    thread.id.with_str(|id| filter.is_mentioned(id, metadata.as_deref()))
+}
+
 /// Whether `text` is how somebody would write the value: as JSON, or, for a string, as it is.
 fn is_written(value: &Value, text: &str) -> bool {
     value.as_str() == Some(text) || serde_json::from_str::<Value>(text).is_ok_and(|v| v == *value)
+}
+
+/// The tenant whose rows are listed by itself: the default one has what the others leave.
+fn indexed(tenant: Option<&TenantId>) -> Option<&TenantId> {
+    tenant.filter(|tenant| !tenant.is_default())
 }
 
 /// The number that a page stays below.

@@ -4,6 +4,7 @@
 //! A command takes a few microseconds, so one mutex serves all: sharding it would cost every
 //! listing and every claim across threads more than it saves.
 
+mod access;
 mod claim;
 mod list;
 mod mailbox;
@@ -23,7 +24,7 @@ use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, NodeId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, NodeId, RunId, TenantId, ThreadId};
 use postroom_core::mailbox::Mailbox;
 use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
@@ -37,6 +38,7 @@ use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
 use crate::nodes::NodeList;
+use access::Access;
 use mailbox::after;
 use tables::Tables;
 use view::View;
@@ -45,6 +47,7 @@ use view::View;
 pub struct MemoryStore {
     tables: Mutex<Tables>,
     nodes: NodeList,
+    access: Access,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -52,7 +55,13 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
-        Self { tables: Mutex::default(), nodes: NodeList::default(), clock, ids }
+        Self {
+            tables: Mutex::default(),
+            nodes: NodeList::default(),
+            access: Access::default(),
+            clock,
+            ids,
+        }
     }
 }
 
@@ -70,9 +79,9 @@ impl Tables {
         now: Timestamp,
         ids: Ids<'_>,
     ) -> Result<Applied, StoreError> {
-        let Envelope { thread_id, command } = envelope;
-        let Ok(mailbox) =
-            Mailbox::load(&mut View::new(self, &thread_id), &thread_id, &command, now);
+        let mut view = View::new(self, &envelope.thread_id);
+        let Ok(mailbox) = Mailbox::load(&mut view, &envelope, now);
+        let Envelope { thread_id, command, .. } = envelope;
         let decision = mailbox.decide(command, now, ids)?;
         let events = self.save(&thread_id, decision.changes, now)?;
         Ok(Applied { reply: decision.reply, events })
@@ -106,11 +115,12 @@ impl MailboxStore for MemoryStore {
 
     async fn purge_terminal(
         &self,
+        tenant: Option<&TenantId>,
         state: Option<DispatchState>,
         older_than: Timestamp,
         limit: usize,
     ) -> Result<u64, StoreError> {
-        Ok(self.tables.lock().purge_terminal(state, older_than, limit))
+        Ok(self.tables.lock().purge_terminal(tenant, state, older_than, limit))
     }
 
     async fn purge_events(
@@ -238,6 +248,17 @@ impl MailboxStore for MemoryStore {
         let tables = self.tables.lock();
         let count = |state: DispatchState| tables.shared.dispatches.count(state as usize) as u64;
         Ok(DepthByState { counts: DispatchState::ALL.map(count) })
+    }
+
+    async fn depth_of(&self, tenant: &TenantId) -> Result<DepthByState, StoreError> {
+        if tenant.is_default() {
+            let all = self.depth().await?;
+            let others = self.tables.lock().shared.tenants.depth();
+            return Ok(all.without(DepthByState { counts: others }));
+        }
+        let tables = self.tables.lock();
+        let counts = tables.shared.tenants.get(tenant).map(|rows| rows.depth);
+        Ok(DepthByState { counts: counts.unwrap_or_default() })
     }
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {

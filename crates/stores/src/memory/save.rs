@@ -12,7 +12,7 @@ use postroom_core::run::Run;
 use postroom_core::time::Timestamp;
 
 use super::mailbox::{Answer, MailboxRows};
-use super::tables::{Shared, Tables};
+use super::tables::{OfTenant, Shared, Tables};
 
 impl Tables {
     /// Writes a command's changes, whole or not at all. Gives the events back, for the answer.
@@ -39,6 +39,12 @@ impl Tables {
                 let threads = &mut self.shared.threads;
                 threads.newest += 1;
                 threads.by_number.insert(threads.newest, thread_id.clone());
+                let newest = threads.newest;
+                let note = |rows: &mut OfTenant| {
+                    rows.threads.insert(newest);
+                };
+                self.shared.tenants.note(&thread.tenant, note);
+                let threads = &mut self.shared.threads;
                 threads.moved(threads.newest, None, Some(&thread));
                 let rows = Box::new(MailboxRows::new(thread, threads.newest));
                 self.mailboxes.entry(thread_id.clone()).or_insert(rows)
@@ -69,13 +75,18 @@ impl Tables {
         let shared = &mut self.shared;
         shared.threads.moved(here.number, Some(&here.thread), None);
         shared.threads.by_number.remove(&here.number);
+        let tenant = &here.thread.tenant;
+        shared.tenants.note(tenant, |rows| {
+            rows.threads.remove(&here.number);
+        });
         for number in std::mem::take(&mut here.dispatches) {
-            if let Some(removed) = shared.dispatches.remove(number) {
-                shared.times.unindex(number, &removed);
-            }
+            shared.remove_dispatch(number);
         }
         for number in &here.runs {
             let removed = shared.runs.remove(*number);
+            shared.tenants.note(tenant, |rows| {
+                rows.runs.remove(number);
+            });
             shared.owing.remove(number);
             if let Some(parent) = removed.as_ref().and_then(|run| run.parent_run_id.as_ref())
                 && let Some(children) = shared.children.get_mut(parent)
@@ -98,7 +109,11 @@ impl Shared {
             Write::Insert(run) => {
                 let parent = run.parent_run_id.clone();
                 let owes = run.report == Report::Owed;
+                let tenant = run.tenant.clone();
                 let number = self.runs.insert(run);
+                self.tenants.note(&tenant, |rows| {
+                    rows.runs.insert(number);
+                });
                 self.owes(number, owes);
                 if let Some(parent) = parent {
                     self.children.entry(parent).or_default().push(number);
@@ -126,10 +141,25 @@ impl Shared {
         }
     }
 
+    /// Takes a dispatch away that is over.
+    pub(super) fn remove_dispatch(&mut self, number: u64) -> Option<Arc<Dispatch>> {
+        let removed = self.dispatches.remove(number)?;
+        self.times.unindex(number, &removed);
+        self.tenants.note(&removed.tenant, |rows| {
+            rows.dispatches.remove(&number);
+            rows.depth[removed.state() as usize] -= 1;
+        });
+        Some(removed)
+    }
+
     fn write_dispatch(&mut self, here: &mut MailboxRows, write: Write<Arc<Dispatch>>) {
         match write {
             Write::Insert(dispatch) => {
                 let number = self.dispatches.insert(dispatch.clone());
+                self.tenants.note(&dispatch.tenant, |rows| {
+                    rows.dispatches.insert(number);
+                    rows.depth[dispatch.state() as usize] += 1;
+                });
                 here.dispatches.push_back(number);
                 here.index(number, &dispatch);
                 self.times.index(number, &dispatch);
@@ -142,6 +172,10 @@ impl Shared {
                     here.index(number, &dispatch);
                     self.times.unindex(number, &before);
                     self.times.index(number, &dispatch);
+                    self.tenants.note(&dispatch.tenant, |rows| {
+                        rows.depth[before.state() as usize] -= 1;
+                        rows.depth[dispatch.state() as usize] += 1;
+                    });
                 }
             }
         }

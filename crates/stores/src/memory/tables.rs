@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 use postroom_core::dispatch::{Dispatch, DispatchState, Priority};
-use postroom_core::id::{AgentId, IdempotencyKey, RunId, ThreadId};
+use postroom_core::id::{AgentId, IdempotencyKey, RunId, TenantId, ThreadId};
 use postroom_core::run::Run;
 use postroom_core::thread::{Readiness, Thread};
 use postroom_core::time::Timestamp;
@@ -29,9 +29,50 @@ pub(super) struct Shared {
     /// The runs whose end is owed a report, by number.
     pub(super) owing: BTreeSet<u64>,
     pub(super) threads: ThreadIndex,
+    /// What is of tenants other than the default one.
+    pub(super) tenants: Tenants,
     pub(super) times: Times,
     /// When the answers to submissions were kept.
     pub(super) answers: BTreeSet<(Timestamp, ThreadId, IdempotencyKey)>,
+}
+
+/// The rows of each tenant but the default one, which has the rest.
+#[derive(Default)]
+pub(super) struct Tenants(BTreeMap<TenantId, OfTenant>);
+
+/// The numbers of a tenant's rows.
+#[derive(Default)]
+pub(super) struct OfTenant {
+    pub(super) threads: BTreeSet<u64>,
+    pub(super) runs: BTreeSet<u64>,
+    pub(super) dispatches: BTreeSet<u64>,
+    /// Its dispatches by the order of their states.
+    pub(super) depth: [u64; 6],
+}
+
+impl Tenants {
+    /// Has `note` change what is of `tenant`, where that is kept.
+    pub(super) fn note(&mut self, tenant: &TenantId, note: impl FnOnce(&mut OfTenant)) {
+        if !tenant.is_default() {
+            note(self.0.entry(tenant.clone()).or_default());
+        }
+    }
+
+    /// What is of `tenant`; nothing where nothing is kept.
+    pub(super) fn get(&self, tenant: &TenantId) -> Option<&OfTenant> {
+        self.0.get(tenant)
+    }
+
+    /// How many dispatches of all of them are in each state.
+    pub(super) fn depth(&self) -> [u64; 6] {
+        let mut depth = [0; 6];
+        for of_tenant in self.0.values() {
+            for (sum, count) in depth.iter_mut().zip(of_tenant.depth) {
+                *sum += count;
+            }
+        }
+        depth
+    }
 }
 
 /// Where work is, and the threads in the order they came. Of equals the older thread goes first.

@@ -12,6 +12,7 @@ use super::column::Rows;
 use super::error::Fault;
 use super::queries::Query;
 use super::sheet::Sheet;
+use crate::depth::Depth;
 use crate::sql::encode::Row;
 
 /// What is to be written, by what it is found by: a row that is changed twice is written once.
@@ -28,7 +29,7 @@ pub(super) struct Dirty {
     events: Rows,
     submissions: Rows,
     /// How the number of dispatches in each state changes.
-    pub(super) depth: [i64; 6],
+    pub(super) depth: Depth,
 }
 
 /// Rows that are new, in the order in which they were made, and rows that were changed.
@@ -93,9 +94,9 @@ impl Sheet {
         let missing = || Fault::Damaged("the thread to change was not looked up".to_owned());
         let slot = self.threads.get_mut(thread_id).ok_or_else(missing)?;
         let no = slot.no;
-        for (count, delta) in dirty.depth.iter_mut().zip(changes.depth.0) {
-            *count += delta;
-        }
+        // Where a dispatch changes its state, its thread changes its counters or pointers.
+        let tenant = changes.thread.as_ref().map(|write| write.row().tenant.clone());
+        dirty.depth.add(&tenant.unwrap_or_default(), changes.depth.0);
         if changes.delete_thread {
             dirty.deleted.push(no);
             slot.thread = None;

@@ -36,7 +36,7 @@ pub(super) async fn claim_ready<'t>(
 
     let command = Command::Claim(request.clone());
     for thread_id in ready.iter().chain(&due) {
-        transaction.expect(thread_id, &command);
+        transaction.expect(&Envelope::new(thread_id.clone(), command.clone()));
     }
     transaction.read_needs().await?;
     let mut candidates: Vec<ThreadId> = ready.into_iter().chain(due.iter().cloned()).collect();
@@ -80,7 +80,7 @@ pub(super) async fn reclaim<'t>(
     let (mut transaction, [mut thread_ids]) = Transaction::begin(tools, true, [leased]).await?;
     let command = Command::Reclaim { force, retry_in };
     for thread_id in &thread_ids {
-        transaction.expect(thread_id, &command);
+        transaction.expect(&Envelope::new(thread_id.clone(), command.clone()));
     }
     transaction.read_needs().await?;
     // What was lost first goes on first.

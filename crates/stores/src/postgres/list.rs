@@ -5,7 +5,7 @@
 
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::id::ThreadId;
+use postroom_core::id::{TenantId, ThreadId};
 use postroom_core::ports::{DispatchFilter, Page, RunFilter, ThreadFilter};
 use postroom_core::run::{Run, RunState};
 use postroom_core::thread::Thread;
@@ -38,13 +38,13 @@ impl Below {
     }
 }
 
-/// Gathers a page of the rows of `query`, of which `value` picks, if there is one; `read` gives a
+/// Gathers a page of the rows of `query`, of which `more` values pick; `read` gives a
 /// row's number, and the item if it is wanted.
 async fn page<T>(
     session: &Session,
     limit: usize,
     Below(mut below): Below,
-    (query, value): (Query, Option<&(dyn ToSql + Sync)>),
+    (query, more): (Query, &[&(dyn ToSql + Sync)]),
     read: impl Fn(&Row) -> Result<(i64, Option<T>), Fault>,
 ) -> Result<Page<T>, Fault> {
     let mut items = Vec::new();
@@ -53,7 +53,7 @@ async fn page<T>(
     let count = i64::try_from(chunk).unwrap_or(i64::MAX);
     loop {
         let mut values: Vec<&(dyn ToSql + Sync)> = vec![&below, &count];
-        values.extend(value);
+        values.extend(more);
         let rows = session.query(query, &values).await?;
         for row in &rows {
             if items.len() == limit || looked_at == LOOK_MAX {
@@ -71,23 +71,69 @@ async fn page<T>(
     }
 }
 
+/// The tenant whose rows have an index: the default one has none, and others' rows are passed over.
+fn indexed(tenant: Option<&TenantId>) -> Option<String> {
+    tenant.filter(|tenant| !tenant.is_default()).map(ToString::to_string)
+}
+
 pub(super) async fn threads(
     session: &Session,
     filter: &ThreadFilter,
     limit: usize,
     below: Below,
 ) -> Result<Page<Thread>, Fault> {
-    page(session, limit, below, (Query::ThreadsNewest, None), |row| {
-        let mut row = RowReader::of(row);
-        let (_, thread) = decode::thread(&mut row)?;
-        row.skip(1);
-        let number = row.take()?;
-        let wanted = filter.metadata.iter().all(|(key, text)| {
+    let read = |row: &Row| wanted_thread(filter, row);
+    if let Some(text) = &filter.text {
+        return threads_mentioning(session, text, limit, below, read).await;
+    }
+    let tenant = indexed(filter.tenant.as_ref());
+    let rows: (Query, &[&(dyn ToSql + Sync)]) = match &tenant {
+        Some(tenant) => (Query::ThreadsOfTenant, &[tenant]),
+        None => (Query::ThreadsNewest, &[]),
+    };
+    page(session, limit, below, rows, read).await
+}
+
+fn wanted_thread(filter: &ThreadFilter, row: &Row) -> Result<(i64, Option<Thread>), Fault> {
+    let mut row = RowReader::of(row);
+    let (_, thread) = decode::thread(&mut row)?;
+    row.skip(1);
+    let number = row.take()?;
+    let wanted = filter.tenant.as_ref().is_none_or(|tenant| thread.tenant == *tenant)
+        && filter.metadata.iter().all(|(key, text)| {
             thread.metadata.get(key).is_some_and(|value| is_written(value, text))
         });
-        Ok((number, wanted.then_some(thread)))
-    })
-    .await
+    Ok((number, wanted.then_some(thread)))
+}
+
+/// The database looks for the text: rows without it do not travel. It looks at all tenants' threads;
+/// those of others are passed over here.
+async fn threads_mentioning(
+    session: &Session,
+    text: &str,
+    limit: usize,
+    Below(below): Below,
+    read: impl Fn(&Row) -> Result<(i64, Option<Thread>), Fault>,
+) -> Result<Page<Thread>, Fault> {
+    // No text in a database has this character, and none may be asked for.
+    if text.contains('\0') {
+        return Ok(Page { items: Vec::new(), next_cursor: None });
+    }
+    let text = text.to_ascii_lowercase();
+    let count = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let rows = session.query(Query::ThreadsMentioning, &[&below, &count, &text]).await?;
+    let mut items = Vec::new();
+    let mut last = None;
+    for row in rows.iter().take(limit) {
+        let (number, thread) = read(row)?;
+        items.extend(thread);
+        last = Some(number);
+    }
+    if rows.len() <= limit {
+        let floor = session.query(Query::ThreadsLookedThrough, &[&below]).await?;
+        last = floor.first().map(|row| RowReader::of(row).take()).transpose()?;
+    }
+    Ok(Page { items, next_cursor: last.map(|number: i64| format!("{number:x}")) })
 }
 
 pub(super) async fn runs(
@@ -105,18 +151,22 @@ pub(super) async fn runs(
         Some(RunState::Done) | None => None,
     };
     // Along the index that leaves the fewest rows to pass over.
-    let rows: (Query, Option<&(dyn ToSql + Sync)>) = if filter.parent_run_id.is_some() {
-        (Query::RunsOfParent, Some(&parent))
+    let tenant = indexed(filter.tenant.as_ref());
+    let rows: (Query, &[&(dyn ToSql + Sync)]) = if filter.parent_run_id.is_some() {
+        (Query::RunsOfParent, &[&parent])
     } else if filter.thread_id.is_some() {
-        (Query::RunsOfThread, Some(&thread))
+        (Query::RunsOfThread, &[&thread])
+    } else if let Some(tenant) = &tenant {
+        (Query::RunsOfTenant, &[tenant])
     } else if let Some(query) = unfinished {
-        (query, None)
+        (query, &[])
     } else {
-        (Query::RunsNewest, None)
+        (Query::RunsNewest, &[])
     };
     page(session, limit, below, rows, |row| {
         let (number, run) = numbered(row, decode::run)?;
-        let wanted = filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
+        let wanted = filter.tenant.as_ref().is_none_or(|tenant| run.tenant == *tenant)
+            && filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
             && filter.state.is_none_or(|state| run.run_state() == state)
             && filter.agent_id.as_ref().is_none_or(|id| run.agent_id == *id)
             && filter
@@ -138,16 +188,18 @@ pub(super) async fn dispatches(
     let unacked = !filter.states.is_empty() && !filter.states.contains(&DispatchState::Acked);
     let thread = filter.thread_id.as_ref().map(ToString::to_string).unwrap_or_default();
     let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-    let rows: (Query, Option<&(dyn ToSql + Sync)>) = if filter.thread_id.is_some() {
-        (Query::DispatchesOfThread, Some(&thread))
-    } else if unacked {
-        (Query::DispatchesUnacked, Some(&states))
-    } else {
-        (Query::DispatchesNewest, None)
+    let tenant = indexed(filter.tenant.as_ref());
+    let rows: (Query, &[&(dyn ToSql + Sync)]) = match (&tenant, unacked) {
+        _ if filter.thread_id.is_some() => (Query::DispatchesOfThread, &[&thread]),
+        (Some(tenant), true) => (Query::DispatchesUnackedOfTenant, &[&states, tenant]),
+        (Some(tenant), false) => (Query::DispatchesOfTenant, &[tenant]),
+        (None, true) => (Query::DispatchesUnacked, &[&states]),
+        (None, false) => (Query::DispatchesNewest, &[]),
     };
     page(session, limit, below, rows, |row| {
         let (number, dispatch) = numbered(row, decode::dispatch)?;
-        let wanted = filter.states.is_empty() || filter.states.contains(&dispatch.state());
+        let wanted = filter.tenant.as_ref().is_none_or(|tenant| dispatch.tenant == *tenant)
+            && (filter.states.is_empty() || filter.states.contains(&dispatch.state()));
         Ok((number, wanted.then_some(dispatch)))
     })
     .await

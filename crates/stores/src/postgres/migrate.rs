@@ -13,14 +13,15 @@ use super::error::{OpenError, said};
 use super::queries::in_schema;
 
 /// The migrations, in order. They are never edited after they landed.
-const MIGRATIONS: [(i64, &str); 3] = [
+const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("migrations/0001_mailboxes.sql")),
     (2, include_str!("migrations/0002_reports.sql")),
     (3, include_str!("migrations/0003_retention.sql")),
+    (4, include_str!("migrations/0004_tenants.sql")),
 ];
 
 /// The newest migration that this version knows.
-const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// The oldest server that will do.
 const OLDEST_SERVER: u32 = 14;
@@ -56,10 +57,26 @@ pub(super) async fn migrate(client: &mut Client, schema: &str) -> Result<(), Ope
     transaction.commit().await.map_err(unreachable)
 }
 
+/// The newest migration of `schema`, without doing any; 0 for none.
+///
+/// # Errors
+/// Where the schema is somebody else's, or of a newer version.
+pub(super) async fn found(client: &mut Client, schema: &str) -> Result<i64, OpenError> {
+    let unreachable = |error| OpenError::Unreachable { reason: said(&error) };
+    let transaction = client.transaction().await.map_err(unreachable)?;
+    let found = done(&transaction, schema).await?;
+    transaction.rollback().await.map_err(unreachable)?;
+    if found > NEWEST {
+        return Err(OpenError::Newer { schema: schema.to_owned(), found, known: NEWEST });
+    }
+    Ok(found)
+}
+
 /// Notes a migration; its table is made with the first.
 const NOTE: &str = include_str!("migrations/note.sql");
 
-async fn check_server(client: &Client) -> Result<(), OpenError> {
+/// Refuses a server that is too old.
+pub(super) async fn check_server(client: &Client) -> Result<(), OpenError> {
     let unreachable = |error| OpenError::Unreachable { reason: said(&error) };
     let version = "SELECT current_setting('server_version_num')::int, version()";
     let row = client.query_typed_one(version, &[]).await.map_err(unreachable)?;

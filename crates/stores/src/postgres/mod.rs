@@ -8,10 +8,12 @@
 //! A promise is on the server's disk before it is answered. A claim, a begin or a renewal may be
 //! lost with the server, which fences its owner.
 
+mod access;
 mod changes;
 mod claim;
 mod column;
 mod error;
+mod examine;
 mod jobs;
 mod lane;
 mod list;
@@ -36,6 +38,7 @@ mod together;
 mod transaction;
 
 pub use error::{OpenError, said};
+pub use examine::{Examined, drop_schema, examine};
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -47,7 +50,7 @@ use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, NodeId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, NodeId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
@@ -278,6 +281,7 @@ impl MailboxStore for PostgresStore {
 
     async fn purge_terminal(
         &self,
+        tenant: Option<&TenantId>,
         state: Option<DispatchState>,
         older_than: Timestamp,
         limit: usize,
@@ -288,7 +292,8 @@ impl MailboxStore for PostgresStore {
                 "the partitions of the coming days were not made"
             );
         }
-        self.read(async |session| read::purge(session, state, older_than, limit).await).await
+        self.read(async |session| read::purge(session, tenant, state, older_than, limit).await)
+            .await
     }
 
     async fn purge_events(
@@ -416,6 +421,10 @@ impl MailboxStore for PostgresStore {
 
     async fn depth(&self) -> Result<DepthByState, StoreError> {
         self.read(async |session| read::depth(session).await).await
+    }
+
+    async fn depth_of(&self, tenant: &TenantId) -> Result<DepthByState, StoreError> {
+        self.read(async |session| read::depth_of(session, tenant).await).await
     }
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {

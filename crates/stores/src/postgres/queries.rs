@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use tokio_postgres::types::Type;
 
 /// Where the statements are written: each below a line `-- name: …`.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("queries/columns.sql"),
     include_str!("queries/load.sql"),
     include_str!("queries/save.sql"),
     include_str!("queries/claim.sql"),
     include_str!("queries/read.sql"),
     include_str!("queries/nodes.sql"),
+    include_str!("queries/access.sql"),
 ];
 
 /// The schema as the files name it.
@@ -72,6 +73,7 @@ queries! {
     EventsInsert = "events_insert",
     SubmissionsInsert = "submissions_insert",
     DepthAdd = "depth_add",
+    TenantDepthAdd = "tenant_depth_add",
     SaveTogether = "save_together",
     ThreadDelete = "thread_delete",
 
@@ -83,11 +85,17 @@ queries! {
 
     ThreadRead = "thread_read",
     DispatchesPurge = "dispatches_purge",
+    DispatchesPurgeDefault = "dispatches_purge_default",
+    DispatchesPurgeOfTenant = "dispatches_purge_of_tenant",
     SubmissionsPurge = "submissions_purge",
     EventsPurge = "events_purge",
+    ThreadsMentioning = "threads_mentioning",
+    ThreadsLookedThrough = "threads_looked_through",
     ThreadsNewest = "threads_newest",
+    ThreadsOfTenant = "threads_of_tenant",
     QueuedThreadIds = "queued_thread_ids",
     RunsNewest = "runs_newest",
+    RunsOfTenant = "runs_of_tenant",
     RunsOfThread = "runs_of_thread",
     RunsOfParent = "runs_of_parent",
     RunsWaiting = "runs_waiting",
@@ -99,14 +107,26 @@ queries! {
     EventsRead = "events_read",
     PendingRead = "pending_read",
     Depth = "depth",
+    TenantDepth = "tenant_depth",
+    TenantsDepth = "tenants_depth",
     DispatchesNewest = "dispatches_newest",
     DispatchesOfThread = "dispatches_of_thread",
     DispatchesUnacked = "dispatches_unacked",
+    DispatchesOfTenant = "dispatches_of_tenant",
+    DispatchesUnackedOfTenant = "dispatches_unacked_of_tenant",
 
     NodeBeat = "node_beat",
     Nodes = "nodes",
     NodeForget = "node_forget",
     NodesForget = "nodes_forget",
+
+    KeyAdd = "key_add",
+    Key = "key",
+    Keys = "keys",
+    KeyRevoke = "key_revoke",
+    KeysUsed = "keys_used",
+    Secret = "secret",
+    SecretAdd = "secret_add",
 }
 
 /// A statement as it is sent.

@@ -1,8 +1,9 @@
 //! Reading one thread's things, and what is small.
 
+use futures::join;
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
 use postroom_core::ports::DepthByState;
@@ -10,12 +11,14 @@ use postroom_core::run::Run;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::error::Fault;
 use super::needs::{self, number};
 use super::queries::Query;
 use super::row::RowReader;
 use super::session::Session;
+use crate::depth::Depth;
 use crate::sql::{Columns, decode};
 
 fn count(limit: usize) -> i64 {
@@ -132,26 +135,34 @@ pub(super) async fn queued_thread_ids(
 
 pub(super) async fn depth(session: &Session) -> Result<DepthByState, Fault> {
     let rows = session.query(Query::Depth, &[]).await?;
-    let mut depth = DepthByState::default();
-    if let Some(row) = rows.first() {
-        let mut row = RowReader::of(row);
-        for count in &mut depth.counts {
-            *count = row.take()?;
-        }
-    }
-    Ok(depth)
+    counted(&rows)
 }
 
-/// Deletes up to `limit` dispatches that are in `state` since before `older_than`; without one, in
+/// The default tenant has what the others leave. Each count may be of another moment.
+pub(super) async fn depth_of(session: &Session, tenant: &TenantId) -> Result<DepthByState, Fault> {
+    if !tenant.is_default() {
+        return counted(&session.query(Query::TenantDepth, &[&tenant.to_string()]).await?);
+    }
+    let (all, others) = join!(depth(session), session.query(Query::TenantsDepth, &[]));
+    Ok(all?.without(counted(&others?)?))
+}
+
+fn counted(rows: &[Row]) -> Result<DepthByState, Fault> {
+    let depth = rows.first().map(|row| decode::depth(&mut RowReader::of(row))).transpose()?;
+    Ok(depth.unwrap_or_default())
+}
+
+/// Deletes up to `limit` dispatches of `tenant`, or of all, that are in `state` since before `older_than`; without one, in
 /// any terminal state, and as many answers to submissions that are as old. Says how many dispatches.
 pub(super) async fn purge(
     session: &Session,
+    tenant: Option<&TenantId>,
     state: Option<DispatchState>,
     older_than: Timestamp,
     limit: usize,
 ) -> Result<u64, Fault> {
     session.begin(false).await?;
-    let purged = purge_all(session, state, older_than, limit).await;
+    let purged = purge_all(session, tenant, state, older_than, limit).await;
     match purged {
         Ok(purged) => session.commit().await.map(|()| purged),
         Err(fault) => {
@@ -172,6 +183,7 @@ pub(super) async fn purge_events(
 
 async fn purge_all(
     session: &Session,
+    tenant: Option<&TenantId>,
     state: Option<DispatchState>,
     older_than: Timestamp,
     limit: usize,
@@ -181,20 +193,35 @@ async fn purge_all(
         Some(state) => vec![state],
         None => DispatchState::TERMINAL.to_vec(),
     };
-    let mut depth = [0_i64; 6];
-    let mut left = count(limit);
+    let name = tenant.map(ToString::to_string).unwrap_or_default();
+    let mut depth = Depth::default();
+    let mut left = limit;
     for terminal in states {
-        let word = terminal.as_str();
-        let gone = session.execute(Query::DispatchesPurge, &[&word, &older_than.0, &left]).await?;
-        let gone = i64::try_from(gone).unwrap_or(i64::MAX);
-        depth[terminal as usize] -= gone;
-        left -= gone;
+        let (word, most) = (terminal.as_str(), count(left));
+        let of_all: [&(dyn ToSql + Sync); 3] = [&word, &older_than.0, &most];
+        let gone = match tenant {
+            None => session.query(Query::DispatchesPurge, &of_all).await?,
+            Some(tenant) if tenant.is_default() => {
+                session.query(Query::DispatchesPurgeDefault, &of_all).await?
+            }
+            Some(_) => {
+                let of_tenant = [of_all[0], of_all[1], of_all[2], &name];
+                session.query(Query::DispatchesPurgeOfTenant, &of_tenant).await?
+            }
+        };
+        for row in &gone {
+            depth.gone(&RowReader::of(row).take()?, terminal);
+        }
+        left -= gone.len().min(left);
     }
-    if state.is_none() {
+    if state.is_none() && tenant.is_none() {
         session.execute(Query::SubmissionsPurge, &[&older_than.0, &count(limit)]).await?;
     }
-    if depth != [0; 6] {
-        session.add_depth(&depth).await?;
+    if !depth.is_empty() {
+        session.add_depth(&depth.total).await?;
     }
-    Ok(depth.iter().sum::<i64>().unsigned_abs())
+    if !depth.tenants.is_empty() {
+        session.add_tenant_depth(&depth).await?;
+    }
+    Ok((limit - left) as u64)
 }

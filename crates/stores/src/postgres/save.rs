@@ -18,6 +18,7 @@ use super::session::Session;
 use super::sheet::Sheet;
 use super::slot::Slot;
 use super::together;
+use crate::depth::Depth;
 use crate::sql::Columns;
 use crate::sql::encode::Row;
 
@@ -60,7 +61,7 @@ impl Sheet {
         dirty: &Dirty,
         durable: bool,
     ) -> Result<(), Failed> {
-        let mut depth = dirty.depth;
+        let mut depth = dirty.depth.clone();
         for no in &dirty.deleted {
             delete_thread(session, *no, &mut depth).await?;
         }
@@ -77,9 +78,12 @@ impl Sheet {
             sent.push(Box::pin(write(session, query, rows)));
         }
         if joins {
-            sent.push(Box::pin(together::write(session, joined, depth)));
-        } else if depth != [0; 6] {
-            sent.push(Box::pin(session.add_depth(&depth)));
+            sent.push(Box::pin(together::write(session, joined, depth.total)));
+        } else if depth.total != [0; 6] {
+            sent.push(Box::pin(session.add_depth(&depth.total)));
+        }
+        if !depth.tenants.is_empty() {
+            sent.push(Box::pin(session.add_tenant_depth(&depth)));
         }
         if !durable && dirty.has_events() {
             // Whoever has seen an event goes on after its number: after a crash that number must not
@@ -115,7 +119,10 @@ impl Sheet {
                 }
             } else {
                 let row = Row::into(inserted.row()).with(&slot.no)?.with(&version)?;
-                row.with_thread_head(thread)?.with_metadata(thread)?.with_thread(thread)?;
+                row.with_thread_head(thread)?
+                    .with_metadata(thread)?
+                    .with_thread(thread)?
+                    .with_tenant(&thread.tenant)?;
             }
             self.claim(slot, dirty, &mut let_go, &mut claimed)?;
         }
@@ -123,7 +130,11 @@ impl Sheet {
         let (mut new_runs, mut runs) = (Rows::default(), Rows::default());
         for run in dirty.runs.new.iter().filter_map(|id| self.runs.get(id)?.as_ref()) {
             let no = self.no_of(&run.thread_id)?;
-            Row::into(new_runs.row()).with(&no)?.with_run_head(run)?.with_run(run)?;
+            Row::into(new_runs.row())
+                .with(&no)?
+                .with_run_head(run)?
+                .with_run(run)?
+                .with_tenant(&run.tenant)?;
         }
         for run in dirty.runs.changed.iter().filter_map(|id| self.runs.get(id)?.as_ref()) {
             Row::into(runs.row()).with(&run.id)?.with_run(run)?;
@@ -134,7 +145,9 @@ impl Sheet {
         for dispatch in dirty.dispatches.new.iter().filter_map(known) {
             let no = self.no_of(&dispatch.thread_id)?;
             let row = Row::into(new_dispatches.row()).with(&no)?;
-            row.with_dispatch_head(dispatch)?.with_dispatch(dispatch)?;
+            row.with_dispatch_head(dispatch)?
+                .with_dispatch(dispatch)?
+                .with_tenant(&dispatch.tenant)?;
         }
         for dispatch in dirty.dispatches.changed.iter().filter_map(known) {
             Row::into(dispatches.row()).with(&dispatch.id)?.with_dispatch(dispatch)?;
@@ -229,11 +242,12 @@ pub(super) fn check_written(query: Query, rows: &Rows, written: u64) -> Result<(
 }
 
 /// Removes a thread and all that belongs to it.
-async fn delete_thread(session: &Session, no: i64, depth: &mut [i64; 6]) -> Result<(), Fault> {
+async fn delete_thread(session: &Session, no: i64, depth: &mut Depth) -> Result<(), Fault> {
     for row in session.query(Query::ThreadDelete, &[&no]).await? {
-        let state: DispatchState = RowReader::of(&row).take()?;
+        let mut row = RowReader::of(&row);
+        let state: DispatchState = row.take()?;
         if state.is_terminal() {
-            depth[state as usize] -= 1;
+            depth.gone(&row.take()?, state);
         }
     }
     Ok(())

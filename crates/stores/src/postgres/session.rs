@@ -15,6 +15,7 @@ use tokio_postgres::{Client, Config, Row, Statement};
 use super::error::Fault;
 use super::queries::{Query, Texts};
 use super::tls::Tls;
+use crate::depth::Depth;
 
 /// Makes connections.
 pub(super) struct Manager {
@@ -164,6 +165,18 @@ impl Session {
     pub(super) async fn add_depth(&self, depth: &[i64; 6]) -> Result<(), Fault> {
         let values = depth.each_ref().map(|delta| delta as &(dyn ToSql + Sync));
         self.execute(Query::DepthAdd, &values).await.map(drop)
+    }
+
+    /// The same for each tenant but the default one. Their rows are taken in the order of their names,
+    /// so that no two transactions wait for each other in a circle.
+    pub(super) async fn add_tenant_depth(&self, depth: &Depth) -> Result<(), Fault> {
+        let names: Vec<String> = depth.tenants.keys().map(ToString::to_string).collect();
+        let columns: [Vec<i64>; 6] = std::array::from_fn(|state| {
+            depth.tenants.values().map(|counts| counts[state]).collect()
+        });
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&names];
+        values.extend(columns.iter().map(|column| column as &(dyn ToSql + Sync)));
+        self.execute(Query::TenantDepthAdd, &values).await.map(drop)
     }
 
     /// Begins a transaction. Sent like [`Session::query`].

@@ -129,7 +129,7 @@ impl<'t> Transaction<'t> {
         envelopes: &[Envelope],
     ) -> Result<Vec<Outcome>, Fault> {
         for envelope in envelopes {
-            self.expect(&envelope.thread_id, &envelope.command);
+            self.expect(envelope);
         }
         self.carry_out_expected(envelopes).await
     }
@@ -143,7 +143,7 @@ impl<'t> Transaction<'t> {
         for _ in 0..ROUNDS_MAX {
             self.read_needs().await?;
             while let Some(envelope) = envelopes.get(outcomes.len()) {
-                match self.apply(&envelope.thread_id, &envelope.command)? {
+                match self.apply(envelope)? {
                     Some(outcome) => outcomes.push(outcome),
                     None => break,
                 }
@@ -168,23 +168,20 @@ impl<'t> Transaction<'t> {
     /// Notes what other commands lack too, so that it is read with what the first one lacks.
     fn gather_needs(&mut self, envelopes: &[Envelope]) {
         let mut seen = HashSet::new();
-        for Envelope { thread_id, command } in envelopes {
+        for envelope in envelopes {
             // Only what the first command of a thread needs is known before it is carried out.
-            if seen.insert(thread_id) {
-                let _ = Mailbox::load(&mut self.sheet, thread_id, command, self.now);
+            if seen.insert(&envelope.thread_id) {
+                let _ = Mailbox::load(&mut self.sheet, envelope, self.now);
             }
         }
     }
 
     /// Lets a mailbox decide; `None` if something must be read first.
-    pub(super) fn apply(
-        &mut self,
-        thread_id: &ThreadId,
-        command: &Command,
-    ) -> Result<Option<Outcome>, Fault> {
-        let Ok(mailbox) = Mailbox::load(&mut self.sheet, thread_id, command, self.now) else {
+    pub(super) fn apply(&mut self, envelope: &Envelope) -> Result<Option<Outcome>, Fault> {
+        let Ok(mailbox) = Mailbox::load(&mut self.sheet, envelope, self.now) else {
             return Ok(None);
         };
+        let Envelope { thread_id, command, .. } = envelope;
         // A defect must neither end the lane nor take the others' commands with it.
         let (now, ids) = (self.now, self.tools.ids);
         let decided = catch_unwind(AssertUnwindSafe(|| mailbox.decide(command.clone(), now, ids)));
@@ -203,8 +200,9 @@ impl<'t> Transaction<'t> {
         self.sheet.save(self.tools.session, &self.dirty, self.durable).await
     }
 
-    /// Asks for what `command` will most likely need, so that it is read in one go.
-    pub(super) fn expect(&mut self, thread_id: &ThreadId, command: &Command) {
+    /// Asks for what a command will most likely need, so that it is read in one go.
+    pub(super) fn expect(&mut self, envelope: &Envelope) {
+        let Envelope { thread_id, command, .. } = envelope;
         let Some(slot) = self.sheet.threads.get(thread_id) else { return };
         let Some(thread) = &slot.thread else { return };
         let needs = &mut self.sheet.needs;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use postroom_core::access::ApiKey;
 use postroom_core::dispatch::{
     Attempt, AttemptStatus, Claim, Dispatch, DispatchState, DispatchStatus,
 };
 use postroom_core::event::{Event, EventBody, SharedEvent};
-use postroom_core::id::{InstanceId, RunId, ThreadId};
+use postroom_core::id::{InstanceId, RunId, TenantId, ThreadId};
 use postroom_core::message::{Content, LogMessage, Message};
 use postroom_core::pending::Pending;
+use postroom_core::ports::DepthByState;
 use postroom_core::report::Report;
 use postroom_core::run::{
     Reason, Run, RunState, RunStatus, SeqRange, Termination, Usage, WaitReason,
@@ -44,6 +46,7 @@ pub(crate) fn thread(row: &mut impl Columns) -> Result<(i64, Thread), Damaged> {
         pending: row.take()?,
         readiness: readiness(row)?,
         updated_at: row.take()?,
+        tenant: row.take()?,
     };
     Ok((no, thread))
 }
@@ -96,9 +99,11 @@ pub(crate) fn run(row: &mut impl Columns, thread_id: ThreadId) -> Result<Run, Da
         started_at: row.take()?,
         state: row.take()?,
         report: Report::None,
+        tenant: TenantId::default(),
     };
     run.report = row.take::<Option<Report>>()?.unwrap_or_default();
     run.usage.cached_tokens = row.take::<Option<u64>>()?.unwrap_or_default();
+    run.tenant = row.take()?;
     Ok(run)
 }
 
@@ -167,6 +172,7 @@ pub(crate) fn dispatch(row: &mut impl Columns, thread_id: ThreadId) -> Result<Di
         last_error: row.take()?,
         attempt: attempt(row)?,
         updated_at: row.take()?,
+        tenant: row.take()?,
     })
 }
 
@@ -247,6 +253,30 @@ pub(crate) fn pending(row: &mut impl Columns) -> Result<Pending, Damaged> {
         created_at: row.take()?,
         message: message(row)?,
     })
+}
+
+/// A row of `keys`.
+pub(crate) fn key(row: &mut impl Columns) -> Result<ApiKey, Damaged> {
+    Ok(ApiKey {
+        id: row.take()?,
+        tenant: row.take()?,
+        scope: row.take()?,
+        label: row.take()?,
+        secret: row.take()?,
+        created_at: row.take()?,
+        expires_at: row.take()?,
+        revoked_at: row.take()?,
+        last_used_at: row.take()?,
+    })
+}
+
+/// A row of counters, by the order of the states.
+pub(crate) fn depth(row: &mut impl Columns) -> Result<DepthByState, Damaged> {
+    let mut depth = DepthByState::default();
+    for count in &mut depth.counts {
+        *count = row.take()?;
+    }
+    Ok(depth)
 }
 
 /// A row of `events`, as those of `thread_id` that it holds, in their order.

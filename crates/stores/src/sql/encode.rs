@@ -1,8 +1,10 @@
 //! Nouns to rows: the columns of each, in the order in which `decode` reads them. What never changes
 //! comes first and apart from what does, so that an update writes only the latter.
 
+use postroom_core::access::ApiKey;
 use postroom_core::dispatch::{Attempt, Dispatch, DispatchStatus};
 use postroom_core::event::{EventBody, SharedEvent};
+use postroom_core::id::TenantId;
 use postroom_core::message::{Content, LogMessage, Message};
 use postroom_core::pending::Pending;
 use postroom_core::run::{Run, RunSpec, RunStatus, Termination};
@@ -40,6 +42,24 @@ impl<'s, S: Sink> Row<'s, S> {
     /// A thread's metadata.
     pub(crate) fn with_metadata(self, thread: &Thread) -> Result<Self, Damaged> {
         self.with_json((!thread.metadata.is_empty()).then_some(&thread.metadata))
+    }
+
+    /// Whose it is; of what is new, behind all else.
+    pub(crate) fn with_tenant(self, tenant: &TenantId) -> Result<Self, Damaged> {
+        self.with(tenant)
+    }
+
+    /// An API key.
+    pub(crate) fn with_key(self, key: &ApiKey) -> Result<Self, Damaged> {
+        self.with(&key.id)?
+            .with(&key.tenant)?
+            .with(&key.scope)?
+            .with(&key.label)?
+            .with(&key.secret)?
+            .with(&key.created_at)?
+            .with(&key.expires_at)?
+            .with(&key.revoked_at)?
+            .with(&key.last_used_at)
     }
 
     /// What of a thread changes, but for its metadata.

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use postroom_core::access::{Scope, SecretHash};
 use postroom_core::dispatch::{AttemptStatus, DispatchState, Priority};
 use postroom_core::id::{
-    AgentId, DedupeKey, DispatchId, Epoch, IdempotencyKey, InstanceId, MessageId, NodeId, RunId,
-    ThreadId,
+    AgentId, DedupeKey, DispatchId, Epoch, IdempotencyKey, InstanceId, KeyId, MessageId, NodeId,
+    RunId, TenantId, ThreadId,
 };
 use postroom_core::message::{Role, Visibility};
 use postroom_core::pending::{Boundary, Granularity};
@@ -206,7 +207,41 @@ macro_rules! text_ids {
     )*};
 }
 
-text_ids!(ThreadId, RunId, MessageId, AgentId, NodeId, DedupeKey, IdempotencyKey);
+text_ids!(ThreadId, RunId, MessageId, AgentId, NodeId, DedupeKey, IdempotencyKey, KeyId);
+
+/// The default tenant is none: it takes no room in a row, and is in no index.
+impl Put for TenantId {
+    fn put(&self, sink: &mut impl Sink) -> Result<(), Damaged> {
+        if self.is_default() {
+            sink.null();
+            return Ok(());
+        }
+        self.with_str(|text| text.put(sink))
+    }
+}
+
+impl Take for TenantId {
+    fn take(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::default()),
+            Value::Text(text) => Self::parse(&text).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// In hexadecimal digits.
+impl Put for SecretHash {
+    fn put(&self, sink: &mut impl Sink) -> Result<(), Damaged> {
+        self.to_hex().put(sink)
+    }
+}
+
+impl Take for SecretHash {
+    fn take(value: Value<'_>) -> Option<Self> {
+        Self::from_hex(&String::take(value)?)
+    }
+}
 
 /// Ids that are UUIDs.
 macro_rules! uuid_ids {
@@ -281,6 +316,7 @@ words! {
     Boundary { NextStep = "next_step", OnNaturalEnd = "on_natural_end", NewRun = "new_run" }
     Granularity { One = "one", Batch = "batch" }
     Origin { User = "user", A2a = "a2a", Internal = "internal", Schedule = "schedule" }
+    Scope { Read = "read", Write = "write", Admin = "admin" }
     RunState { Created = "created", Running = "running", Waiting = "waiting", Done = "done" }
     WaitReason {
         ToolPermission = "tool_permission", UserInput = "user_input",

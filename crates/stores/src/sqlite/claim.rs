@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postroom_core::command::{ClaimRequest, Command, Reply};
+use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
 use postroom_core::id::{AgentId, ThreadId};
 use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed};
 use postroom_core::time::Timestamp;
@@ -43,7 +43,9 @@ impl Transaction<'_, '_> {
             && let Some(candidate) = candidates.next()
         {
             let command = Command::Claim(request.clone());
-            let Ok(applied) = self.apply(&candidate.thread_id, command)? else { continue };
+            let Ok(applied) = self.apply(&Envelope::new(candidate.thread_id, command))? else {
+                continue;
+            };
             ready.events.extend(applied.events);
             if let Reply::Claimed(Some(delivered)) = applied.reply {
                 ready.claimed.push(*delivered);
@@ -118,7 +120,10 @@ impl Transaction<'_, '_> {
         let mut reclaimed = Reclaimed::default();
         for thread_id in thread_ids {
             let command = Command::Reclaim { force, retry_in };
-            let Ok(Applied { reply, events }) = self.apply(&thread_id, command)? else { continue };
+            let Ok(Applied { reply, events }) = self.apply(&Envelope::new(thread_id, command))?
+            else {
+                continue;
+            };
             reclaimed.events.extend(events);
             if let Reply::Reclaimed(Some(dispatch)) = reply {
                 reclaimed.dispatches.push(dispatch);

@@ -5,6 +5,7 @@
 
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::{Refusal, StoreError};
+use postroom_core::id::TenantId;
 use postroom_core::ports::{DispatchFilter, Page, RunFilter, ThreadFilter};
 use postroom_core::run::{Run, RunState};
 use postroom_core::thread::Thread;
@@ -18,6 +19,8 @@ use crate::sql::{self, Damaged};
 
 /// How many rows a page looks at.
 const LOOK_MAX: usize = 10_000;
+/// How many a page looks at for a text in them: of these rows only that is read.
+const LOOK_THROUGH_MAX: usize = 100_000;
 
 /// Where a page begins: below a row's number.
 #[derive(Debug, Clone, Copy)]
@@ -43,12 +46,13 @@ pub(super) fn number(cursor: Option<&str>) -> Result<Option<i64>, StoreError> {
 fn page<T>(
     values: Values<'_, '_>,
     limit: usize,
+    look_max: usize,
     mut read: impl FnMut(&mut Columns<'_, '_>) -> Result<(i64, Option<T>), Damaged>,
 ) -> Result<Page<T>, Fault> {
     let mut items = Vec::new();
     let (mut looked_at, mut last, mut more) = (0, None, false);
     values.each(|row| {
-        if items.len() == limit || looked_at == LOOK_MAX {
+        if items.len() == limit || looked_at == look_max {
             more = true;
             return Ok(false);
         }
@@ -62,20 +66,42 @@ fn page<T>(
     Ok(Page { items, next_cursor })
 }
 
+/// The tenant whose rows have an index: the default one has none, and others' rows are passed over.
+fn indexed(tenant: Option<&TenantId>) -> Option<&TenantId> {
+    tenant.filter(|tenant| !tenant.is_default())
+}
+
 pub(super) fn threads(
     statements: &mut Statements<'_>,
     filter: &ThreadFilter,
     limit: usize,
     below: Below,
 ) -> Result<Page<Thread>, Fault> {
-    let values = statements.get(Query::ThreadsNewest)?.with(&below.0)?;
-    page(values, limit, |row| {
+    let values = match indexed(filter.tenant.as_ref()) {
+        Some(tenant) => statements.get(Query::ThreadsOfTenant)?.with(&below.0)?.with(tenant)?,
+        None => statements.get(Query::ThreadsNewest)?.with(&below.0)?,
+    };
+    let look_max = if filter.text.is_some() { LOOK_THROUGH_MAX } else { LOOK_MAX };
+    page(values, limit, look_max, |row| {
+        if !is_mentioned(filter, row)? {
+            return Ok((row.peek(0)?, None));
+        }
         let (number, thread) = sql::decode::thread(row)?;
-        let wanted = filter.metadata.iter().all(|(key, text)| {
-            thread.metadata.get(key).is_some_and(|value| is_written(value, text))
-        });
+        let wanted = filter.tenant.as_ref().is_none_or(|tenant| thread.tenant == *tenant)
+            && filter.metadata.iter().all(|(key, text)| {
+                thread.metadata.get(key).is_some_and(|value| is_written(value, text))
+            });
         Ok((number, wanted.then_some(thread)))
     })
+}
+
+/// Looks at the id and the metadata of a row, and reads nothing else of it.
+fn is_mentioned(filter: &ThreadFilter, row: &Columns<'_, '_>) -> Result<bool, Damaged> {
+    if filter.text.is_none() {
+        return Ok(true);
+    }
+    let (id, metadata): (String, Option<String>) = (row.peek(1)?, row.peek(4)?);
+    Ok(filter.is_mentioned(&id, metadata.as_deref()))
 }
 
 /// Whether `text` is how somebody would write the value: as JSON, or, for a string, as it is.
@@ -95,6 +121,8 @@ pub(super) fn runs(
         statements.get(Query::RunsOfParent)?.with(&below.0)?.with(parent)?
     } else if let Some(thread_id) = &filter.thread_id {
         statements.get(Query::RunsOfThread)?.with(&below.0)?.with(thread_id)?
+    } else if let Some(tenant) = indexed(filter.tenant.as_ref()) {
+        statements.get(Query::RunsOfTenant)?.with(&below.0)?.with(tenant)?
     } else if let Some(state) = &unfinished {
         statements.get(Query::RunsUnfinished)?.with(&below.0)?.with(state)?
     } else if let Some(agent_id) = &filter.agent_id {
@@ -102,9 +130,10 @@ pub(super) fn runs(
     } else {
         statements.get(Query::RunsNewest)?.with(&below.0)?
     };
-    page(values, limit, |row| {
+    page(values, limit, LOOK_MAX, |row| {
         let (number, run) = (row.peek(1)?, read::run_row(row)?);
-        let wanted = filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
+        let wanted = filter.tenant.as_ref().is_none_or(|tenant| run.tenant == *tenant)
+            && filter.thread_id.as_ref().is_none_or(|id| run.thread_id == *id)
             && filter.state.is_none_or(|state| run.run_state() == state)
             && filter.agent_id.as_ref().is_none_or(|id| run.agent_id == *id)
             && filter
@@ -125,14 +154,19 @@ pub(super) fn dispatches(
     let unacked = !filter.states.is_empty() && !filter.states.contains(&DispatchState::Acked);
     let values = if let Some(thread_id) = &filter.thread_id {
         statements.get(Query::DispatchesOfThread)?.with(&below.0)?.with(thread_id)?
+    } else if let Some(tenant) = indexed(filter.tenant.as_ref()) {
+        let of_tenant =
+            if unacked { Query::DispatchesUnackedOfTenant } else { Query::DispatchesOfTenant };
+        statements.get(of_tenant)?.with(&below.0)?.with(tenant)?
     } else if unacked {
         statements.get(Query::DispatchesUnacked)?.with(&below.0)?
     } else {
         statements.get(Query::DispatchesNewest)?.with(&below.0)?
     };
-    page(values, limit, |row| {
+    page(values, limit, LOOK_MAX, |row| {
         let (number, dispatch) = (row.peek(1)?, read::dispatch_row(row)?);
-        let wanted = filter.states.is_empty() || filter.states.contains(&dispatch.state());
+        let wanted = filter.tenant.as_ref().is_none_or(|tenant| dispatch.tenant == *tenant)
+            && (filter.states.is_empty() || filter.states.contains(&dispatch.state()));
         Ok((number, wanted.then_some(dispatch)))
     })
 }

@@ -8,11 +8,14 @@
 //! A promise is on the disk before it is answered. A claim, a begin or a renewal may be lost with
 //! the machine's power, never with the process.
 
+mod access;
+mod backup;
 mod checkpoint;
 mod claim;
 mod columns;
 mod decode;
 mod error;
+mod examine;
 mod horizon;
 mod list;
 mod log;
@@ -31,7 +34,9 @@ mod tests;
 mod work;
 mod writer;
 
+pub use backup::{BackupError, Copied, backup};
 pub use error::OpenError;
+pub use examine::{Examined, examine, is_in_use, lock_of, log_of};
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -43,7 +48,7 @@ use postroom_core::command::{ClaimRequest, Envelope};
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, NodeId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, NodeId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
@@ -180,11 +185,13 @@ impl MailboxStore for SqliteStore {
 
     async fn purge_terminal(
         &self,
+        tenant: Option<&TenantId>,
         state: Option<DispatchState>,
         older_than: Timestamp,
         limit: usize,
     ) -> Result<u64, StoreError> {
-        match self.carry_out_one(Unit::Purge { state, older_than, limit }).await? {
+        let tenant = tenant.cloned();
+        match self.carry_out_one(Unit::Purge { tenant, state, older_than, limit }).await? {
             Answer::Purged(count) => Ok(count),
             _ => mismatch(),
         }
@@ -326,6 +333,11 @@ impl MailboxStore for SqliteStore {
 
     async fn depth(&self) -> Result<DepthByState, StoreError> {
         self.readers.read(read::depth).await
+    }
+
+    async fn depth_of(&self, tenant: &TenantId) -> Result<DepthByState, StoreError> {
+        let tenant = tenant.clone();
+        self.readers.read(move |statements| read::depth_of(statements, &tenant)).await
     }
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +36,8 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The file whose name is that of `path` with `suffix` behind it.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -49,8 +52,14 @@ pub(super) fn first(path: &Path, check: bool) -> Result<Writable, OpenError> {
     inspect(path)?;
     // An earlier process may have ended after a sync that failed.
     write_log_again(path)?;
-    let database =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    // A new one is for this user alone, and so will its log be: it holds whole conversations.
+    let database = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path);
     let database = database.map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
     let failed = |error: rusqlite::Error| OpenError::of(path, &error);
     let mut connection = connect(path).map_err(failed)?;
@@ -113,6 +122,26 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the database for reading, as a file that nobody changes: no other file is made or looked
+/// at.
+pub(super) fn frozen(path: &Path) -> rusqlite::Result<Connection> {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        // What has a meaning in a URI, and what is no text.
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(*byte));
+            }
+            byte => uri.extend(format!("%{byte:02X}").chars()),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // One thread uses the connection, so SQLite needs no mutex.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -144,7 +173,7 @@ fn set_up(connection: Connection, database: Arc<File>, path: &Path) -> rusqlite:
 }
 
 /// Looks at the file's header, without SQLite, which would write to a foreign database's log.
-fn inspect(path: &Path) -> Result<(), OpenError> {
+pub(super) fn inspect(path: &Path) -> Result<(), OpenError> {
     const MAGIC: &[u8; 16] = b"SQLite format 3\0";
     let failed = |error| OpenError::Io { path: path.to_owned(), error };
     let mut header = Vec::with_capacity(100);
@@ -172,7 +201,8 @@ fn inspect(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Looks at the whole file for damage.
+pub(super) fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let mut found = Vec::new();
     let checked = connection.pragma_query(None, "quick_check", |row| {
         found.push(row.get::<_, String>(0)?);

@@ -1,6 +1,7 @@
 //! Deleting what nobody needs any more, a bounded piece at a time.
 
 use postroom_core::dispatch::DispatchState;
+use postroom_core::id::TenantId;
 use postroom_core::ports::PurgedEvents;
 use postroom_core::time::Timestamp;
 
@@ -11,11 +12,12 @@ use super::work::Transaction;
 use crate::sql::Columns as _;
 
 impl Transaction<'_, '_> {
-    /// Deletes up to `limit` dispatches that are in `state` since before `older_than`; without one,
+    /// Deletes up to `limit` dispatches of `tenant`, or of all, that are in `state` since before `older_than`; without one,
     /// in any terminal state, and as many answers to submissions that are as old. Says how many
     /// dispatches.
     pub(super) fn purge_terminal(
         &mut self,
+        tenant: Option<&TenantId>,
         state: Option<DispatchState>,
         older_than: Timestamp,
         limit: usize,
@@ -24,27 +26,43 @@ impl Transaction<'_, '_> {
             let mut purged = 0;
             for state in DispatchState::TERMINAL {
                 let left = limit.saturating_sub(usize::try_from(purged).unwrap_or(limit));
-                purged += self.purge_state(state, older_than, left)?;
+                purged += self.purge_state(tenant, state, older_than, left)?;
             }
-            self.purge_submissions(older_than, limit)?;
+            if tenant.is_none() {
+                self.purge_submissions(older_than, limit)?;
+            }
             return Ok(purged);
         };
         if !state.is_terminal() {
             return Ok(0);
         }
-        self.purge_state(state, older_than, limit)
+        self.purge_state(tenant, state, older_than, limit)
     }
 
     fn purge_state(
         &mut self,
+        tenant: Option<&TenantId>,
         state: DispatchState,
         older_than: Timestamp,
         limit: usize,
     ) -> Result<u64, Fault> {
-        let values = self.statements.get(Query::DispatchesPurge)?.with(&state)?;
-        let purged = values.with(&older_than)?.with(&limit)?.execute()?;
-        self.depth[state as usize] -= i64::try_from(purged).unwrap_or(i64::MAX);
-        Ok(purged as u64)
+        let query = match tenant {
+            None => Query::DispatchesPurge,
+            Some(tenant) if tenant.is_default() => Query::DispatchesPurgeDefault,
+            Some(_) => Query::DispatchesPurgeOfTenant,
+        };
+        let mut values = self.statements.get(query)?.with(&state)?.with(&older_than)?;
+        values = values.with(&limit)?;
+        if query == Query::DispatchesPurgeOfTenant {
+            values = values.with(&tenant)?;
+        }
+        let mut purged = 0;
+        values.each(|row| {
+            self.depth.gone(&row.take()?, state);
+            purged += 1;
+            Ok(true)
+        })?;
+        Ok(purged)
     }
 
     /// Deletes old events of up to `limit` threads, and up to `limit` of each. There is no index by

@@ -8,7 +8,7 @@ use super::columns::Values;
 use super::error::Fault;
 
 /// Where the statements are written: each below a line `-- name: …`.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("queries/transaction.sql"),
     include_str!("queries/threads.sql"),
     include_str!("queries/runs.sql"),
@@ -18,6 +18,7 @@ const FILES: [&str; 9] = [
     include_str!("queries/submissions.sql"),
     include_str!("queries/claim.sql"),
     include_str!("queries/depth.sql"),
+    include_str!("queries/access.sql"),
 ];
 
 macro_rules! queries {
@@ -55,6 +56,7 @@ queries! {
     ThreadUpdateMetadata = "thread_update_metadata",
     ThreadDelete = "thread_delete",
     ThreadsNewest = "threads_newest",
+    ThreadsOfTenant = "threads_of_tenant",
     QueuedThreadIds = "queued_thread_ids",
 
     Run = "run",
@@ -63,6 +65,7 @@ queries! {
     RunsDelete = "runs_delete",
     RunRead = "run_read",
     RunsNewest = "runs_newest",
+    RunsOfTenant = "runs_of_tenant",
     RunsOfThread = "runs_of_thread",
     RunsOfAgent = "runs_of_agent",
     RunsOfParent = "runs_of_parent",
@@ -79,8 +82,12 @@ queries! {
     DispatchUpdate = "dispatch_update",
     DispatchesDelete = "dispatches_delete",
     DispatchesPurge = "dispatches_purge",
+    DispatchesPurgeDefault = "dispatches_purge_default",
+    DispatchesPurgeOfTenant = "dispatches_purge_of_tenant",
     DispatchRead = "dispatch_read",
     DispatchesNewest = "dispatches_newest",
+    DispatchesOfTenant = "dispatches_of_tenant",
+    DispatchesUnackedOfTenant = "dispatches_unacked_of_tenant",
     DispatchesOfThread = "dispatches_of_thread",
     DispatchesUnacked = "dispatches_unacked",
 
@@ -117,6 +124,18 @@ queries! {
 
     Depth = "depth",
     DepthAdd = "depth_add",
+    TenantDepth = "tenant_depth",
+    TenantsDepth = "tenants_depth",
+    TenantDepthSeen = "tenant_depth_seen",
+    TenantDepthAdd = "tenant_depth_add",
+
+    KeyAdd = "key_add",
+    Key = "key",
+    Keys = "keys",
+    KeyRevoke = "key_revoke",
+    KeyUsed = "key_used",
+    Secret = "secret",
+    SecretAdd = "secret_add",
 }
 
 impl Query {

@@ -2,7 +2,7 @@
 
 use postroom_core::dispatch::Dispatch;
 use postroom_core::event::SharedEvent;
-use postroom_core::id::{DispatchId, RunId, ThreadId};
+use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
 use postroom_core::ports::DepthByState;
@@ -130,12 +130,20 @@ pub(super) fn queued_thread_ids(
 }
 
 pub(super) fn depth(statements: &mut Statements<'_>) -> Result<DepthByState, Fault> {
-    let depth = statements.get(Query::Depth)?.one(|row| {
-        let mut depth = DepthByState::default();
-        for count in &mut depth.counts {
-            *count = row.take()?;
-        }
-        Ok(depth)
-    })?;
+    let depth = statements.get(Query::Depth)?.one(|row| sql::decode::depth(row))?;
     depth.ok_or_else(|| Fault::Damaged("the row of counters is not there".to_owned()))
+}
+
+/// The default tenant has what the others leave.
+pub(super) fn depth_of(
+    statements: &mut Statements<'_>,
+    tenant: &TenantId,
+) -> Result<DepthByState, Fault> {
+    if !tenant.is_default() {
+        let depth =
+            statements.get(Query::TenantDepth)?.with(tenant)?.one(|row| sql::decode::depth(row))?;
+        return Ok(depth.unwrap_or_default());
+    }
+    let others = statements.get(Query::TenantsDepth)?.one(|row| sql::decode::depth(row))?;
+    Ok(depth(statements)?.without(others.unwrap_or_default()))
 }

@@ -15,10 +15,8 @@ use super::columns::Values;
 use super::error::Fault;
 use super::queries::Query;
 use super::rows::MailboxRows;
+use crate::depth::Depth;
 use crate::sql::{Columns as _, Damaged};
-
-/// How the number of dispatches in each state changes, by the order of [`DispatchState::ALL`].
-pub(super) type Depth = [i64; 6];
 
 impl MailboxRows<'_, '_> {
     /// Writes `changes`, and adds up in `depth` what they do to the number of dispatches.
@@ -28,9 +26,9 @@ impl MailboxRows<'_, '_> {
         now: Timestamp,
         depth: &mut Depth,
     ) -> Result<(), Fault> {
-        for (count, delta) in depth.iter_mut().zip(changes.depth.0) {
-            *count += delta;
-        }
+        // Where a dispatch changes its state, its thread changes its counters or pointers.
+        let tenant = changes.thread.as_ref().map(|write| write.row().tenant.clone());
+        depth.add(&tenant.unwrap_or_default(), changes.depth.0);
         if changes.delete_thread {
             return self.delete_thread(depth);
         }
@@ -60,7 +58,8 @@ impl MailboxRows<'_, '_> {
                 let values = values.with(&thread.id)?.with(&thread.parent)?;
                 let values = values.with(&thread.created_at)?;
                 let metadata = (!thread.metadata.is_empty()).then_some(&thread.metadata);
-                thread_values(values.with_json(metadata)?, thread)?.execute()?;
+                let values = thread_values(values.with_json(metadata)?, thread)?;
+                values.with(&thread.tenant)?.execute()?;
                 let no = self.statements.connection().last_insert_rowid();
                 self.inserted_as(no);
             }
@@ -86,7 +85,7 @@ impl MailboxRows<'_, '_> {
                 let spec = (*run.spec != RunSpec::default()).then_some(&run.spec);
                 let values = values.with_json(spec)?.with(&run.events_after)?;
                 let values = values.with(&run.created_at)?.with(&run.agent_id)?;
-                run_values(values, run)?.write_one("run")
+                run_values(values, run)?.with(&run.tenant)?.write_one("run")
             }
             Write::Update(run) => {
                 let values = self.statements.get(Query::RunUpdate)?.with(&run.id)?;
@@ -99,13 +98,16 @@ impl MailboxRows<'_, '_> {
         let values = match write {
             Write::Insert(dispatch) => {
                 let values = self.statements.get(Query::DispatchInsert)?.with(&no)?;
-                values.with(&dispatch.id)?.with(&dispatch.run_id)?.with(&dispatch.created_at)?
+                let values = values.with(&dispatch.id)?.with(&dispatch.run_id)?;
+                dispatch_values(values.with(&dispatch.created_at)?, dispatch)?
+                    .with(&dispatch.tenant)?
             }
             Write::Update(dispatch) => {
-                self.statements.get(Query::DispatchUpdate)?.with(&dispatch.id)?
+                let values = self.statements.get(Query::DispatchUpdate)?.with(&dispatch.id)?;
+                dispatch_values(values, dispatch)?
             }
         };
-        dispatch_values(values, write.row())?.write_one("dispatch")
+        values.write_one("dispatch")
     }
 
     fn insert_message(&mut self, no: i64, message: &LogMessage) -> Result<(), Fault> {
@@ -141,7 +143,7 @@ impl MailboxRows<'_, '_> {
         self.statements.get(Query::DispatchesDelete)?.with(&no)?.each(|row| {
             let state: DispatchState = row.take()?;
             if state.is_terminal() {
-                depth[state as usize] -= 1;
+                depth.gone(&row.take()?, state);
             }
             Ok(true)
         })?;

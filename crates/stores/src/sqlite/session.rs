@@ -7,11 +7,12 @@ use postroom_core::error::StoreError;
 use postroom_core::ports::{Clock, IdSource};
 use rusqlite::Connection;
 
+use super::columns::Values;
 use super::error::Fault;
 use super::horizon::Horizon;
 use super::queries::{Query, Statements};
-use super::save::Depth;
 use super::work::{Outcome, Transaction, Unit};
+use crate::depth::{Counts, Depth};
 
 /// Why a transaction brought nothing.
 enum Failed {
@@ -145,14 +146,23 @@ impl<'c> Session<'c> {
             let carried_out = catch_unwind(AssertUnwindSafe(|| transaction.carry_out(unit)));
             outcomes.push(carried_out.unwrap_or_else(|_| Err(Fault::Panicked(unit.name())))?);
         }
-        if depth != Depth::default() {
-            let mut values = self.statements.get(Query::DepthAdd)?;
-            for delta in &depth {
-                values = values.with(delta)?;
-            }
-            values.write_one("row of counters")?;
+        if !depth.is_empty() {
+            self.add_depth(&depth)?;
         }
         Ok(outcomes)
+    }
+
+    fn add_depth(&mut self, depth: &Depth) -> Result<(), Fault> {
+        if depth.total != Counts::default() {
+            let values = self.statements.get(Query::DepthAdd)?;
+            with_all(values, &depth.total)?.write_one("row of counters")?;
+        }
+        for (tenant, counts) in &depth.tenants {
+            self.statements.get(Query::TenantDepthSeen)?.with(tenant)?.execute()?;
+            let values = self.statements.get(Query::TenantDepthAdd)?.with(tenant)?;
+            with_all(values, counts)?.write_one("row of a tenant's counters")?;
+        }
+        Ok(())
     }
 
     fn end(&mut self, query: Query) -> Result<(), Fault> {
@@ -165,4 +175,8 @@ impl<'c> Session<'c> {
             self.broken = true;
         }
     }
+}
+
+fn with_all<'s, 'c>(values: Values<'s, 'c>, counts: &Counts) -> Result<Values<'s, 'c>, Fault> {
+    counts.iter().try_fold(values, Values::with)
 }

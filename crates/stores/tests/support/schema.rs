@@ -26,7 +26,8 @@ impl Schema {
         Self { url, prepares, number, opened: AtomicU64::new(0) }
     }
 
-    async fn store(&self, clock: Arc<ManualClock>, ids: Arc<SeededIds>) -> Arc<dyn MailboxStore> {
+    /// A store in it.
+    pub async fn store(&self, clock: Arc<ManualClock>, ids: Arc<SeededIds>) -> Arc<PostgresStore> {
         let mut options = Options::new(&self.url, ids, Arc::new(OnTokio));
         let opened = self.opened.load(Ordering::Relaxed);
         options.schema = format!("case {}-{}-{opened}", std::process::id(), self.number);

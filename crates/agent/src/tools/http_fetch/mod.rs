@@ -2,22 +2,19 @@
 
 mod body;
 mod config;
-mod guard;
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::body::ContentType;
-pub use self::config::{AllowedPrivate, HttpFetchConfig, Method};
-use self::guard::{Guard, Refused};
-use crate::provider::client_tls;
+pub use self::config::{HttpFetchConfig, Method};
+use crate::egress::{self, Guard, Refused};
 use crate::tool::{Tool, ToolContext, ToolError, ToolLimits, read_arguments};
 
 /// So many redirects are followed.
@@ -61,18 +58,8 @@ impl HttpFetch {
     /// What the HTTP client says when it can't be built: no TLS, above all.
     pub fn new(config: HttpFetchConfig) -> Result<Self, String> {
         let guard = Guard::new(config.allow_private.clone());
-        let tls = client_tls().map_err(|error| error.to_string())?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("postroom/", env!("CARGO_PKG_VERSION")))
-            // A proxy would resolve and connect where nobody checks it.
-            .no_proxy()
-            // Followed by hand, each checked like the first URL.
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(Arc::new(guard.clone()))
-            .build()
-            .map_err(|error| error.to_string())?;
+        // Redirects are followed by hand, each checked like the first URL.
+        let client = egress::client(&guard)?;
         let description = format!(
             "Fetches a URL over HTTP and returns its status and its text. Only public addresses; \
              a text of more than {} bytes is cut.",

@@ -3,15 +3,16 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use postroom_server::problem::Problem;
+use postroom_server::put_headers;
 use postroom_service::{Postroom, Readiness};
 
 /// Answers 503 to what would begin something while `postroom` drains. What helps a run to its end
 /// (decisions, cancelling) and all reading goes on.
 pub(super) fn refuse_new(router: Router, postroom: &Postroom) -> Router {
-    router.layer(from_fn_with_state(postroom.clone(), check))
+    router.layer(from_fn_with_state(postroom.clone(), check)).layer(from_fn(put_headers))
 }
 
 async fn check(State(postroom): State<Postroom>, request: Request, next: Next) -> Response {

@@ -6,10 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use postroom_server::check_bind;
 use tokio::net::TcpListener;
 
-use crate::config::{Invalid, Loaded};
+use crate::config::{Invalid, Loaded, StoreUrl};
 
-/// Binds the configured address; answers the one that it came to.
-pub(super) async fn bind(loaded: &Loaded) -> Result<(TcpListener, SocketAddr), Invalid> {
+/// Binds the configured address; answers the one that it came to. Nothing is answered there yet.
+pub(in crate::commands) async fn bind(
+    loaded: &Loaded,
+) -> Result<(TcpListener, SocketAddr), Invalid> {
     let wanted = &loaded.config.server.listen;
     let failed = |error: &io::Error| {
         let problem = match error.kind() {
@@ -26,15 +28,47 @@ pub(super) async fn bind(loaded: &Loaded) -> Result<(TcpListener, SocketAddr), I
     };
     let listener = TcpListener::bind(wanted).await.map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    // Nothing is answered yet. Keys come with a later version, so there are none.
-    if check_bind(address, false, loaded.config.server.insecure_no_keys).is_err() {
+    Ok((listener, address))
+}
+
+/// Refuses to serve others from a store that can't have keys yet: before a database is made that nobody
+/// could then use.
+pub(in crate::commands) fn check_new_store(
+    loaded: &Loaded,
+    address: SocketAddr,
+) -> Result<(), Invalid> {
+    if has_no_keys(loaded)? {
+        check_keys(loaded, address, false)?;
+    }
+    Ok(())
+}
+
+/// Whether the store can't have keys: it is not there yet, or is never there before the server is.
+fn has_no_keys(loaded: &Loaded) -> Result<bool, Invalid> {
+    Ok(match loaded.store_url()? {
+        StoreUrl::Memory => true,
+        StoreUrl::Sqlite(path) => !path.exists(),
+        StoreUrl::Postgres(_) => false,
+    })
+}
+
+/// Refuses to serve others without keys, unless told to. Says whether callers must present one.
+pub(super) fn check_keys(
+    loaded: &Loaded,
+    address: SocketAddr,
+    has_keys: bool,
+) -> Result<bool, Invalid> {
+    let server = &loaded.config.server;
+    if check_bind(address, has_keys, server.insecure_no_keys).is_err() {
         let problem = format!(
-            "{address} can be reached from other machines, and this version has no keys: listen on \
-             127.0.0.1, or let anybody call with --insecure-no-keys"
+            "{address} can be reached from other machines, and there are no keys: make one with \
+             `postroom keys create --scope admin`, listen on 127.0.0.1, or let anybody call with \
+             --insecure-no-keys"
         );
         return Err(loaded.invalid("server.listen", problem));
     }
-    Ok((listener, address))
+    let is_open = address.ip().to_canonical().is_loopback() || server.insecure_no_keys;
+    Ok(server.require_keys || !is_open)
 }
 
 /// The address as a browser on this machine can open it.

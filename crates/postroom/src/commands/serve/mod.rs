@@ -3,8 +3,9 @@
 mod draining;
 mod listen;
 mod log;
-mod parts;
+pub(crate) mod parts;
 mod reload;
+mod settings;
 mod signals;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use postroom_agent::{AgentRegistry, Agents};
+use postroom_server::Access;
 use postroom_service::Postroom;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{DEFAULT_TOML, Flags, Loaded, without_secrets};
 use crate::output::{is_broken_pipe, print};
+pub(super) use listen::{bind, check_new_store};
 use parts::OpenStore;
+pub(super) use parts::registry_of;
+use settings::Settings;
 use signals::{Interrupts, Signal};
 
 #[derive(Debug, clap::Args)]
@@ -82,18 +87,21 @@ fn agents_in_force(registry: &AgentRegistry) -> String {
 async fn serve(loaded: &Loaded, registry: AgentRegistry) -> anyhow::Result<ExitCode> {
     // From here on a signal is an orderly end.
     let mut interrupts = Interrupts::listen()?;
-    let (listener, address) = listen::bind(loaded).await?;
+    let (listener, address) = bind(loaded).await?;
+    check_new_store(loaded, address)?;
     let store = OpenStore::open(loaded).await?;
+    let access = parts::access(loaded, &store, address).await?;
     tracing::info!(store = %without_secrets(&loaded.config.store.url), %address, "starting");
     for problem in registry.problems() {
         tracing::warn!("{problem}");
     }
     let agents = Arc::new(Agents::new(registry));
-    let server = Server::start(loaded, &agents, &store, listener, address).await?;
+    let settings = Arc::new(Settings::of(loaded));
+    let server = Server::start(loaded, &agents, &settings, &store, listener, access).await?;
 
     let ended = tokio::select! {
         ended = server.until_signal(&mut interrupts) => ended,
-        error = reload::keep_up(loaded, &agents) => Err(error),
+        error = reload::keep_up(loaded, &agents, &settings) => Err(error),
     };
     let ended = match ended {
         Ok(signal) => server.drain(signal, &mut interrupts).await,
@@ -108,8 +116,12 @@ async fn serve(loaded: &Loaded, registry: AgentRegistry) -> anyhow::Result<ExitC
 struct Server {
     postroom: Postroom,
     address: SocketAddr,
+    /// What a command must say besides, where keys are required.
+    key: &'static str,
     closing: CancellationToken,
     http: JoinHandle<std::io::Result<()>>,
+    /// Writes when keys were last used.
+    uses: JoinHandle<()>,
 }
 
 impl Server {
@@ -120,12 +132,16 @@ impl Server {
     async fn start(
         loaded: &Loaded,
         agents: &Arc<Agents>,
+        settings: &Arc<Settings>,
         store: &OpenStore,
         listener: TcpListener,
-        address: SocketAddr,
+        access: Access,
     ) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
         let closing = CancellationToken::new();
-        let postroom = parts::postroom(loaded, agents.clone(), store).await?;
+        let webhooks = parts::webhooks(loaded)?;
+        let posts_webhooks = webhooks.is_some();
+        let postroom = parts::postroom(loaded, agents.clone(), store, webhooks).await?;
         if !address.ip().is_unspecified() {
             postroom.set_address(format!("http://{address}"));
         }
@@ -135,12 +151,20 @@ impl Server {
                 let agents = agents.clone();
                 move || parts::agents(&agents.current())
             }),
+            posts_webhooks,
+            access: access.clone(),
+            settings: Arc::new({
+                let settings = settings.clone();
+                move || settings.list()
+            }),
             bound: address,
             closing: closing.clone(),
         });
+        let key = if access.is_required() { "--key KEY " } else { "" };
+        let uses = tokio::spawn(access.note_uses(closing.clone()));
         let router = draining::refuse_new(router, &postroom);
         let http = tokio::spawn(postroom_server::serve(listener, router, closing.clone()));
-        Ok(Self { postroom, address, closing, http })
+        Ok(Self { postroom, address, key, closing, http, uses })
     }
 
     /// Recovers, says that it is ready, and works.
@@ -161,9 +185,10 @@ impl Server {
         let url =
             if address.port() == 8321 { String::new() } else { format!("--url http://{address} ") };
         let hello = format!(
-            "Say hello from another terminal: postroom send {url}\"hello\"\n\
+            "Say hello from another terminal: postroom send {url}{key}\"hello\"\n\
              Postroom {} is ready: http://{address}\n",
             env!("CARGO_PKG_VERSION"),
+            key = self.key,
         );
         match print(&hello).map_err(anyhow::Error::from) {
             // Whoever started it does not want to read.
@@ -180,6 +205,7 @@ impl Server {
             self.postroom.shutdown().await;
             // Only now: until here clients could see their runs end.
             self.closing.cancel();
+            self.uses.await?;
             self.http.await
         };
         tokio::select! {

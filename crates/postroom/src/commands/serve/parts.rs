@@ -1,14 +1,18 @@
 //! The wiring: which implementation stands behind each port.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use postroom_agent::provider::client_tls;
-use postroom_agent::{AgentExecutor, AgentRegistry, Agents, Env, Settings};
+use postroom_agent::{AgentExecutor, AgentRegistry, Agents, ConfigError, Env, Settings};
+use postroom_automation::Automation;
+use postroom_automation::webhook::{WebhookSecret, Webhooks};
 use postroom_core::id::NodeId;
 use postroom_core::ports::{
-    Clock, EventFeed, IdSource, LiveControl, MailboxStore, Signals, Spawner,
+    AccessStore, Clock, EventFeed, IdSource, LiveControl, MailboxStore, Signals, Spawner,
 };
+use postroom_server::Access;
 use postroom_service::{Parts, Postroom, TokioSpawner};
 use postroom_signals::fallback::Fallback;
 use postroom_signals::nats::{self, Nats};
@@ -19,25 +23,28 @@ use postroom_stores::postgres::{self, PostgresStore};
 use postroom_stores::sqlite::{Options, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
 
-use crate::config::{Invalid, Loaded, StoreUrl};
+use super::listen;
+use crate::config::{Config, Invalid, Loaded, StoreUrl};
 
-/// The store, as the port and as what must be closed.
-pub(super) struct OpenStore {
+/// The store, as the ports and as what must be closed.
+pub(crate) struct OpenStore {
     port: Arc<dyn MailboxStore>,
+    access: Arc<dyn AccessStore>,
     sqlite: Option<Arc<SqliteStore>>,
 }
 
 impl OpenStore {
-    pub(super) async fn open(loaded: &Loaded) -> anyhow::Result<Self> {
+    pub(crate) async fn open(loaded: &Loaded) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdSource> = Arc::new(SystemIds::new());
         match loaded.store_url()? {
             StoreUrl::Memory => {
-                Ok(Self { port: Arc::new(MemoryStore::new(clock, ids)), sqlite: None })
+                let store = Arc::new(MemoryStore::new(clock, ids));
+                Ok(Self { port: store.clone(), access: store, sqlite: None })
             }
             StoreUrl::Sqlite(path) => {
                 let store = Arc::new(SqliteStore::open(Options::new(path, clock, ids))?);
-                Ok(Self { port: store.clone(), sqlite: Some(store) })
+                Ok(Self { port: store.clone(), access: store.clone(), sqlite: Some(store) })
             }
             StoreUrl::Postgres(url) => {
                 let settings = &loaded.config.store;
@@ -46,13 +53,19 @@ impl OpenStore {
                 options.connections = settings.connections;
                 options.prepares = settings.prepared_statements;
                 options.tls = Some(Arc::new(client_tls()?));
-                Ok(Self { port: Arc::new(PostgresStore::open(options).await?), sqlite: None })
+                let store = Arc::new(PostgresStore::open(options).await?);
+                Ok(Self { port: store.clone(), access: store, sqlite: None })
             }
         }
     }
 
+    /// Who may call.
+    pub(crate) fn access(&self) -> &Arc<dyn AccessStore> {
+        &self.access
+    }
+
     /// Leaves a file that stands alone.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Some(sqlite) = &self.sqlite {
             sqlite.close();
         }
@@ -108,14 +121,56 @@ impl Traffic {
 
 /// The agents, checked; keys come from this process's environment.
 pub(super) fn registry(loaded: &Loaded) -> Result<AgentRegistry, Invalid> {
+    registry_of(&loaded.config).map_err(|error| loaded.locate(&error))
+}
+
+/// The agents of a configuration, checked.
+pub(in crate::commands) fn registry_of(config: &Config) -> Result<AgentRegistry, ConfigError> {
     let env: Env = Arc::new(|name| std::env::var(name).ok());
     AgentRegistry::builder(env, Arc::new(SystemClock))
-        .models(loaded.config.models.clone())
-        .agents(loaded.config.agents.clone())
-        .http_fetch(loaded.config.tools.http_fetch.clone())
-        .mcp(loaded.config.mcp.clone(), Arc::new(TokioSpawner))
+        .models(config.models.clone())
+        .agents(config.agents.clone())
+        .http_fetch(config.tools.http_fetch.clone())
+        .mcp(config.mcp.clone(), Arc::new(TokioSpawner))
         .build()
-        .map_err(|error| loaded.locate(&error))
+}
+
+/// What posts the outcomes of runs; `None` where no secret is given to sign them with.
+pub(super) fn webhooks(loaded: &Loaded) -> anyhow::Result<Option<Webhooks>> {
+    let config = &loaded.config.webhooks;
+    let (place, secret) = match &config.secret_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| loaded.invalid("webhooks.secret_file", error.to_string()))?;
+            ("webhooks.secret_file", Some(text))
+        }
+        None => ("webhooks.secret_env", std::env::var(&config.secret_env).ok()),
+    };
+    let Some(secret) = secret.filter(|secret| !secret.trim().is_empty()) else { return Ok(None) };
+    let secret = WebhookSecret::parse(&secret)
+        .map_err(|invalid| loaded.invalid(place, invalid.to_string()))?;
+    let webhooks = Webhooks::new(config, secret, Arc::new(postroom_server::shown));
+    webhooks.map(Some).map_err(anyhow::Error::msg)
+}
+
+/// Who may call at `address`, and how much.
+pub(super) async fn access(
+    loaded: &Loaded,
+    store: &OpenStore,
+    address: SocketAddr,
+) -> anyhow::Result<Access> {
+    let open = |required| -> anyhow::Result<Access> {
+        let clock = Arc::new(SystemClock);
+        Ok(Access::new(store.access.clone(), clock, required, loaded.tenants()?))
+    };
+    let has_keys = open(true)?.has_keys().await?;
+    let required = listen::check_keys(loaded, address, has_keys)?;
+    if required && !has_keys {
+        tracing::warn!(
+            "keys are required and there are none: make one with `postroom keys create`"
+        );
+    }
+    open(required)
 }
 
 /// The service.
@@ -123,6 +178,7 @@ pub(super) async fn postroom(
     loaded: &Loaded,
     agents: Arc<Agents>,
     store: &OpenStore,
+    webhooks: Option<Webhooks>,
 ) -> anyhow::Result<Postroom> {
     let traffic = Traffic::open(loaded).await?;
     let config = loaded.service();
@@ -136,7 +192,10 @@ pub(super) async fn postroom(
         signals: traffic.signals,
         live: traffic.live,
         feed: traffic.feed,
-        executor: Arc::new(AgentExecutor::new(agents, settings)),
+        executor: Arc::new(Automation::new(
+            Arc::new(AgentExecutor::new(agents, settings)),
+            webhooks,
+        )),
         ids,
         spawner: Arc::new(TokioSpawner),
         on_collect: None,

@@ -9,6 +9,7 @@ use tokio::signal::unix::{self, SignalKind};
 use tokio::time::MissedTickBehavior;
 
 use super::parts;
+use super::settings::Settings;
 use crate::config::{Config, Loaded};
 
 /// How often the file is looked at.
@@ -16,14 +17,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Puts the agents in force that the configuration describes whenever its file changes, or SIGHUP
 /// asks for it. A configuration that is wrong is refused, and what was in force stays.
-pub(super) async fn keep_up(loaded: &Loaded, agents: &Agents) -> anyhow::Error {
-    match follow(loaded, agents).await {
+pub(super) async fn keep_up(
+    loaded: &Loaded,
+    agents: &Agents,
+    settings: &Settings,
+) -> anyhow::Error {
+    match follow(loaded, agents, settings).await {
         Ok(never) => match never {},
         Err(error) => error,
     }
 }
 
-async fn follow(loaded: &Loaded, agents: &Agents) -> anyhow::Result<Infallible> {
+async fn follow(
+    loaded: &Loaded,
+    agents: &Agents,
+    settings: &Settings,
+) -> anyhow::Result<Infallible> {
     let mut asked = unix::signal(SignalKind::hangup()).context("SIGHUP can't be listened to")?;
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,16 +49,21 @@ async fn follow(loaded: &Loaded, agents: &Agents) -> anyhow::Result<Infallible> 
             continue;
         }
         seen = now;
-        if let Some(config) = take_up(loaded, agents, &in_force) {
+        if let Some(config) = take_up(loaded, agents, settings, &in_force) {
             in_force = config;
         }
     }
 }
 
 /// Reads the configuration again, and puts its agents in force if they changed.
-fn take_up(loaded: &Loaded, agents: &Agents, in_force: &Config) -> Option<Config> {
-    let read = loaded.read_again().and_then(|read| Ok((parts::registry(&read)?, read.config)));
-    let (registry, config) = match read {
+fn take_up(
+    loaded: &Loaded,
+    agents: &Agents,
+    settings: &Settings,
+    in_force: &Config,
+) -> Option<Config> {
+    let read = loaded.read_again().and_then(|read| Ok((parts::registry(&read)?, read)));
+    let (registry, read) = match read {
         Ok(read) => read,
         Err(error) => {
             tracing::error!(
@@ -58,6 +72,7 @@ fn take_up(loaded: &Loaded, agents: &Agents, in_force: &Config) -> Option<Config
             return None;
         }
     };
+    let config = &read.config;
     let rest = |config: &Config| Config {
         agents: in_force.agents.clone(),
         models: in_force.models.clone(),
@@ -65,18 +80,21 @@ fn take_up(loaded: &Loaded, agents: &Agents, in_force: &Config) -> Option<Config
         mcp: in_force.mcp.clone(),
         ..config.clone()
     };
-    if rest(&config) != *in_force {
+    if rest(config) != *in_force {
         tracing::warn!("settings besides agents, models, tools and MCP servers take a restart");
     }
-    if config == *in_force {
+    if config == in_force {
         return None;
     }
     for problem in registry.problems() {
         tracing::warn!("{problem}");
     }
     agents.replace(registry.keeping_servers_of(&agents.current()));
+    settings.take_up(&read);
+    let file = loaded.file().display();
+    tracing::info!(target: "postroom::audit", action = "config_reloaded", subject = %file, "audit");
     tracing::info!("the agents of the changed configuration are in force");
-    Some(config)
+    Some(read.config)
 }
 
 /// When the file was changed last; `None` where it is not there.

@@ -1,9 +1,10 @@
 //! Watching a run: its answer streams, its questions are asked, and neither a lost connection nor a
 //! killed server ends it.
 
-mod approvals;
 mod ended;
+mod questions;
 mod screen;
+mod ticket;
 
 pub use ended::Ended;
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 use super::list::printable;
 use crate::client::{Client, Error, Event, EventBody, Follow, Followed};
 use crate::output::{note, print};
-use approvals::Approvals;
+use questions::Questions;
 use screen::Screen;
 
 /// How to watch.
@@ -31,7 +32,7 @@ pub struct Watch {
     run: String,
     follow: Follow,
     screen: Screen,
-    approvals: Approvals,
+    questions: Questions,
     json: bool,
     /// Nothing is shown before this message: what the run did before it was sent is old.
     from_message: Option<String>,
@@ -46,7 +47,7 @@ impl Watch {
             run: run.to_owned(),
             follow: Follow::new(client, &["runs", run, "events"], Some(0), patience),
             screen: Screen::new(),
-            approvals: Approvals::new(client, run, patience),
+            questions: Questions::new(client, run, patience),
             json: false,
             from_message: None,
         }
@@ -64,13 +65,13 @@ impl Watch {
 
     /// Nobody can be asked: standard input is something else.
     pub fn without_asking(mut self) -> Self {
-        self.approvals.nobody_is_there();
+        self.questions.nobody_is_there();
         self
     }
 
     /// The run waited before the message came: its question is not among what follows.
     pub async fn ask_first(&mut self) -> Result<(), Error> {
-        self.approvals.look(self.json).await
+        self.questions.look(self.json).await
     }
 
     /// Watches until the run has ended, or waits for what can't be given here, or until whoever
@@ -108,8 +109,8 @@ impl Watch {
                     Err(error) if error.is_transient() => return Err(self.given_up(error)),
                     Err(error) => return Err(error.into()),
                 },
-                answer = self.approvals.answer(), if self.approvals.is_asking() => {
-                    self.approvals.decide(answer).await?;
+                answer = self.questions.answer(), if self.questions.is_asking() => {
+                    self.questions.decide(answer).await?;
                 }
             }
         }
@@ -137,7 +138,7 @@ impl Watch {
         match &event.body {
             EventBody::RunWaiting { reason } => self.waits(reason).await,
             EventBody::ToolCallResumed { tool_call_id } => {
-                self.approvals.is_decided(tool_call_id);
+                self.questions.is_decided(tool_call_id);
                 Ok(None)
             }
             EventBody::RunFinished { termination, output, error } => {
@@ -153,7 +154,11 @@ impl Watch {
     async fn waits(&mut self, reason: &str) -> anyhow::Result<Option<Ended>> {
         match reason {
             "tool_permission" => {
-                self.approvals.look(self.json).await?;
+                self.questions.look(self.json).await?;
+                Ok(None)
+            }
+            "user_input" if self.questions.somebody_is_there() => {
+                self.questions.look(self.json).await?;
                 Ok(None)
             }
             "user_input" => {

@@ -30,6 +30,7 @@ const PROBLEMS: &[(&str, u16)] = &[
     ("invalid_json", 400),
     ("invalid_parameter", 400),
     ("invalid_time", 400),
+    ("key_invalid", 401),
     ("method_not_allowed", 405),
     ("nothing_to_cancel", 409),
     ("origin_not_allowed", 403),
@@ -45,12 +46,18 @@ const PROBLEMS: &[(&str, u16)] = &[
     ("unexpected_run", 409),
     ("unknown_agent", 404),
     ("unknown_dispatch", 404),
+    ("unknown_key", 404),
     ("unknown_message", 404),
     ("unknown_path", 404),
     ("unknown_run", 404),
     ("unknown_thread", 404),
     ("unknown_ticket", 404),
     ("unsupported_media_type", 415),
+    ("invalid_schedule", 400),
+    ("reserved_id", 400),
+    ("schedule_exists", 409),
+    ("schedule_ended", 409),
+    ("unknown_schedule", 404),
 ];
 
 /// How much of a stream without an end is read.
@@ -93,7 +100,8 @@ fn success(drawn: &Drawn, reply: &Reply) {
         return;
     }
     if reply.header("content-type") != Some("application/json") {
-        assert!(["/", "/metrics"].contains(&drawn.path.as_str()), "{:?}", reply.headers);
+        let is_file = drawn.path.starts_with("/dashboard/assets/");
+        assert!(is_file || ["/", "/metrics"].contains(&drawn.path.as_str()), "{:?}", reply.headers);
         return;
     }
     let answer = reply.ok(reply.status);

@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 
 use super::routes::Form;
-use super::words::{DISPATCHES, MESSAGES, RUNS, THREADS};
+use super::words::{DISPATCHES, MESSAGES, RUNS, SCHEDULES, THREADS};
 
 /// The bytes of a body: mostly good, often with one thing wrong, sometimes with several.
 pub fn body(form: Form) -> BoxedStrategy<Vec<u8>> {
@@ -51,6 +51,19 @@ fn good(form: Form) -> BoxedStrategy<Value> {
         Form::Order => {
             vec(word(&MESSAGES), 0..4).prop_map(|ids| json!({"message_ids": ids})).boxed()
         }
+        Form::NewKey => object(vec![
+            ("tenant", word(&["default", "red", "A b", ""])),
+            ("label", word(&["for tests", "a\nb"])),
+            ("expires_at", time()),
+        ])
+        .prop_map(|mut key| {
+            key["scopes"] = json!(["write"]);
+            key
+        })
+        .boxed(),
+        Form::LogIn => {
+            word(&["x", "pr_0123456789abcdef.x"]).prop_map(|key| json!({"key": key})).boxed()
+        }
         Form::RetryMany => object(vec![
             ("thread_id", word(&THREADS)),
             ("agent_id", word(&["default", "nobody"])),
@@ -61,6 +74,21 @@ fn good(form: Form) -> BoxedStrategy<Value> {
             filter
         })
         .boxed(),
+        Form::Schedule => {
+            let optional = object(vec![
+                ("schedule_id", word(&SCHEDULES)),
+                ("time_zone", word(&["UTC", "Europe/Berlin", "Mars"])),
+                ("missed", word(&["once", "skip", "all"])),
+            ]);
+            let cron = word(&["0 0 1 1 *", "@daily", "0 12 29 2 *", "* * * * * *", "never"]);
+            (optional, cron, messages())
+                .prop_map(|(mut schedule, cron, messages)| {
+                    schedule["cron"] = cron;
+                    schedule["run"] = json!({"messages": messages, "thread_id": "later"});
+                    schedule
+                })
+                .boxed()
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod bodies;
 mod full_house;
 mod panics;
 mod request;
-mod routes;
+pub mod routes;
 mod words;
 
 use std::cell::RefCell;

@@ -13,6 +13,9 @@ pub enum Form {
     Edit,
     Order,
     RetryMany,
+    Schedule,
+    NewKey,
+    LogIn,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +55,13 @@ const EVENTS: &[&str] = &["limit", "cursor", "after"];
 /// `run_status` is the parameter `status` with the words of a run.
 pub const ROUTES: &[Route] = &[
     read("/", &[]),
+    read("/dashboard/assets/{version}/{*file}", &[]),
     read("/health/live", &[]),
     read("/health/ready", &[]),
     read("/metrics", &[]),
+    read("/v1/settings", &[]),
     read("/v1/system", &[]),
+    read("/v1/system/recent", &[]),
     read("/v1/agents", PAGE),
     read("/v1/agents/{agent_id}", &[]),
     read("/v1/events", &[]),
@@ -69,7 +75,7 @@ pub const ROUTES: &[Route] = &[
     write("POST", "/v1/runs/{run_id}/decisions", Form::Decisions).of("r-asks"),
     write("POST", "/v1/runs/{run_id}/inputs", Form::Inputs).of("r-busy"),
     write("POST", "/v1/threads", Form::NewThread),
-    read("/v1/threads", &["limit", "cursor", "metadata.team"]),
+    read("/v1/threads", &["limit", "cursor", "q", "metadata.team"]),
     read("/v1/threads/{thread_id}", &[]),
     write("PATCH", "/v1/threads/{thread_id}", Form::ThreadChange),
     write("DELETE", "/v1/threads/{thread_id}", Form::None),
@@ -83,6 +89,12 @@ pub const ROUTES: &[Route] = &[
     write("POST", "/v1/threads/{thread_id}/pending/order", Form::Order).of("busy"),
     write("PATCH", "/v1/threads/{thread_id}/pending/{message_id}", Form::Edit).of("busy"),
     write("DELETE", "/v1/threads/{thread_id}/pending/{message_id}", Form::None).of("busy"),
+    write("POST", "/v1/schedules", Form::Schedule),
+    read("/v1/schedules", PAGE),
+    read("/v1/schedules/{schedule_id}", &[]),
+    write("DELETE", "/v1/schedules/{schedule_id}", Form::None),
+    write("POST", "/v1/schedules/{schedule_id}/pause", Form::None),
+    write("POST", "/v1/schedules/{schedule_id}/resume", Form::None),
     read("/v1/dispatches", &["limit", "cursor", "thread_id", "status"]),
     Route {
         method: "DELETE",
@@ -91,6 +103,12 @@ pub const ROUTES: &[Route] = &[
         parameters: &["status", "before"],
         fitting: None,
     },
+    read("/v1/keys", &[]),
+    write("POST", "/v1/keys", Form::NewKey),
+    write("DELETE", "/v1/keys/{key_id}", Form::None),
+    read("/dashboard/session", &[]),
+    write("POST", "/dashboard/session", Form::LogIn),
+    write("DELETE", "/dashboard/session", Form::None),
     write("POST", "/v1/dispatches/retry", Form::RetryMany),
     read("/v1/dispatches/{dispatch_id}", &[]),
     write("POST", "/v1/dispatches/{dispatch_id}/retry", Form::None).of("$dead"),
@@ -99,9 +117,11 @@ pub const ROUTES: &[Route] = &[
 /// A route that is added to the server must be added here, or nobody would try it.
 #[test]
 fn these_are_all_routes_of_the_server() {
-    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/routes");
+    let folders = ["routes", "dashboard"].map(|folder| {
+        std::fs::read_dir(format!("{}/src/{folder}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    });
     let mut routed = std::collections::BTreeSet::new();
-    for entry in std::fs::read_dir(sources).unwrap() {
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;

@@ -8,6 +8,8 @@ use proptest::sample::select;
 pub const THREADS: [&str; 6] = ["t", "dead", "asks", "busy", "later", "nobody"];
 pub const RUNS: [&str; 6] = ["r-done", "r-dead", "r-asks", "r-busy", "r-queued", "nobody"];
 pub const MESSAGES: [&str; 4] = ["p1", "p2", "t-1", "nobody"];
+/// Of schedules that requests may make.
+pub const SCHEDULES: [&str; 2] = ["daily", "news"];
 pub const DISPATCHES: [&str; 6] =
     ["$done", "$dead", "$busy", "$queued", "$later", "01900000-0000-7000-8000-000000000001"];
 
@@ -29,6 +31,8 @@ pub fn segment(placeholder: &str, fitting: Option<&'static str>) -> BoxedStrateg
         "run_id" => &RUNS,
         "message_id" => &MESSAGES,
         "dispatch_id" => &DISPATCHES,
+        "schedule_id" => &SCHEDULES,
+        "*file" => &["app.js", "screens/thread.js"],
         _ => &["default", "nobody"],
     };
     let fitting: Vec<&'static str> =
@@ -102,6 +106,7 @@ pub fn parameter(name: &'static str) -> BoxedStrategy<String> {
         "parent_run_id" => words(name, &RUNS),
         "agent_id" => words(name, &["default", "nobody", "%20", ""]),
         "metadata.team" => words(name, &["a", "", "%22a%22", "1", "null"]),
+        "q" => words(name, &["t", "TEAM", "%22a%22", "", "%00", "%F0%9F%93%AE", "%25", "nobody"]),
         "before" => words(
             name,
             &[

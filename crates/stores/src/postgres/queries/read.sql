@@ -9,7 +9,29 @@ WITH old AS (
     LIMIT $3::bigint
     FOR UPDATE SKIP LOCKED
 )
-DELETE FROM postroom.dispatches AS d USING old WHERE d.id = old.id;
+DELETE FROM postroom.dispatches AS d USING old WHERE d.id = old.id RETURNING d.tenant;
+
+-- The default tenant has no index of its own: others' are passed over.
+-- name: dispatches_purge_default
+WITH old AS (
+    SELECT id FROM postroom.dispatches
+    WHERE created_at < $2::bigint AND status = $1::text AND status NOT IN ('queued', 'claimed')
+      AND updated_at < $2::bigint AND tenant IS NULL
+    LIMIT $3::bigint
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM postroom.dispatches AS d USING old WHERE d.id = old.id RETURNING d.tenant;
+
+-- name: dispatches_purge_of_tenant
+WITH old AS (
+    SELECT id FROM postroom.dispatches
+    WHERE tenant = $4::text AND status = $1::text AND status NOT IN ('queued', 'claimed')
+      AND created_at < $2::bigint AND updated_at < $2::bigint
+    ORDER BY dispatch_no
+    LIMIT $3::bigint
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM postroom.dispatches AS d USING old WHERE d.id = old.id RETURNING d.tenant;
 
 -- name: submissions_purge
 DELETE FROM postroom.submissions AS s
@@ -27,10 +49,40 @@ WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM postroom.events_other WHERE at < $1::bigint LIMIT $2::bigint
 ));
 
+-- A text is looked for in so many threads at once, whatever is found.
+-- name: threads_mentioning
+SELECT {thread_columns}
+FROM (
+    SELECT * FROM postroom.threads
+    WHERE created_no < $1::bigint
+    ORDER BY created_no DESC
+    LIMIT 100000
+) AS t
+WHERE position($3::text IN lower(t.id)) > 0
+   OR position($3::text IN lower(t.metadata::text COLLATE "C")) > 0
+ORDER BY t.created_no DESC
+LIMIT $2::bigint;
+
+-- The last of the threads that `threads_mentioning` looks through, if there are so many.
+-- name: threads_looked_through
+SELECT created_no
+FROM postroom.threads
+WHERE created_no < $1::bigint
+ORDER BY created_no DESC
+OFFSET 99999
+LIMIT 1;
+
 -- name: threads_newest
 SELECT {thread_columns}
 FROM postroom.threads AS t
 WHERE t.created_no < $1::bigint
+ORDER BY t.created_no DESC
+LIMIT $2::bigint;
+
+-- name: threads_of_tenant
+SELECT {thread_columns}
+FROM postroom.threads AS t
+WHERE t.tenant = $3::text AND t.created_no < $1::bigint
 ORDER BY t.created_no DESC
 LIMIT $2::bigint;
 
@@ -44,6 +96,13 @@ LIMIT $2::bigint;
 SELECT r.run_no, t.id, {run_columns}
 FROM postroom.runs AS r JOIN postroom.threads AS t ON t.thread_no = r.thread_no
 WHERE r.run_no < $1::bigint
+ORDER BY r.run_no DESC
+LIMIT $2::bigint;
+
+-- name: runs_of_tenant
+SELECT r.run_no, t.id, {run_columns}
+FROM postroom.runs AS r JOIN postroom.threads AS t ON t.thread_no = r.thread_no
+WHERE r.tenant = $3::text AND r.run_no < $1::bigint
 ORDER BY r.run_no DESC
 LIMIT $2::bigint;
 
@@ -113,6 +172,57 @@ ORDER BY p.position;
 SELECT sum(queued)::bigint, sum(claimed)::bigint, sum(acked)::bigint, sum(cancelled)::bigint,
     sum(superseded)::bigint, sum(dead_letter)::bigint
 FROM postroom.depth;
+
+-- name: tenant_depth
+SELECT coalesce(sum(queued), 0)::bigint, coalesce(sum(claimed), 0)::bigint,
+    coalesce(sum(acked), 0)::bigint, coalesce(sum(cancelled), 0)::bigint,
+    coalesce(sum(superseded), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint
+FROM postroom.tenant_depth WHERE tenant = $1::text;
+
+-- All tenants but the default one: they are few.
+-- name: tenants_depth
+SELECT coalesce(sum(queued), 0)::bigint, coalesce(sum(claimed), 0)::bigint,
+    coalesce(sum(acked), 0)::bigint, coalesce(sum(cancelled), 0)::bigint,
+    coalesce(sum(superseded), 0)::bigint, coalesce(sum(dead_letter), 0)::bigint
+FROM postroom.tenant_depth;
+
+-- name: dispatches_of_tenant
+SELECT d.dispatch_no, t.id, {dispatch_columns}
+FROM postroom.dispatches AS d
+JOIN postroom.threads AS t ON t.thread_no = d.thread_no
+LEFT JOIN postroom.claims AS c ON c.thread_no = d.thread_no AND c.dispatch_id = d.id
+WHERE d.tenant = $3::text AND d.dispatch_no < $1::bigint
+ORDER BY d.dispatch_no DESC
+LIMIT $2::bigint;
+
+-- As dispatches_unacked, of one tenant.
+-- name: dispatches_unacked_of_tenant
+SELECT d.dispatch_no, t.id, {dispatch_columns}
+FROM (
+    (SELECT found.* FROM unnest($3::text[]) AS wanted (state) CROSS JOIN LATERAL (
+         SELECT * FROM postroom.dispatches
+         WHERE tenant = $4::text AND unconsumed = wanted.state AND unconsumed IS NOT NULL
+           AND dispatch_no < $1::bigint
+         ORDER BY dispatch_no DESC
+         LIMIT $2::bigint
+     ) AS found)
+    UNION ALL
+    -- The LIMIT keeps the plan: from what is claimed to its dispatch, not through all the tenant has.
+    (SELECT found.* FROM postroom.claims AS held CROSS JOIN LATERAL (
+         SELECT * FROM postroom.dispatches WHERE id = held.dispatch_id LIMIT 1
+     ) AS found
+     WHERE 'claimed' = ANY($3::text[]) AND found.tenant = $4::text
+       AND found.dispatch_no < $1::bigint)
+    UNION ALL
+    (SELECT found.* FROM postroom.dispatches AS found
+     WHERE 'queued' = ANY($3::text[]) AND found.tenant = $4::text AND found.queued_no < $1::bigint
+     ORDER BY found.queued_no DESC
+     LIMIT $2::bigint)
+) AS d
+JOIN postroom.threads AS t ON t.thread_no = d.thread_no
+LEFT JOIN postroom.claims AS c ON c.thread_no = d.thread_no AND c.dispatch_id = d.id
+ORDER BY d.dispatch_no DESC
+LIMIT $2::bigint;
 
 -- name: dispatches_newest
 SELECT d.dispatch_no, t.id, {dispatch_columns}

@@ -5,24 +5,24 @@ INSERT INTO postroom.threads (
     thread_no, version, id, parent_id, created_at, metadata,
     epoch, claim_number, claimed_dispatch_id, active_run_id, open_run_id, latest_run_id,
     ended_run_id, message_seq, event_seq, dispatch_ordinal, pending_position, queued, pending,
-    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at
+    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at, tenant
 )
 SELECT u.thread_no, u.version, u.id, u.parent_id, u.created_at, u.metadata::json,
     u.epoch, u.claim_number, u.claimed_dispatch_id, u.active_run_id, u.open_run_id, u.latest_run_id,
     u.ended_run_id, u.message_seq, u.event_seq, u.dispatch_ordinal, u.pending_position, u.queued,
     u.pending, u.readiness, u.ready_agent, u.ready_priority, u.ready_since, u.delayed_until,
-    u.updated_at
+    u.updated_at, u.tenant
 FROM unnest(
     $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[],
     $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[],
     $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
     $19::bigint[], $20::text[], $21::text[], $22::bigint[], $23::bigint[], $24::bigint[],
-    $25::bigint[]
+    $25::bigint[], $26::text[]
 ) AS u (
     thread_no, version, id, parent_id, created_at, metadata,
     epoch, claim_number, claimed_dispatch_id, active_run_id, open_run_id, latest_run_id,
     ended_run_id, message_seq, event_seq, dispatch_ordinal, pending_position, queued, pending,
-    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at
+    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at, tenant
 );
 
 -- name: threads_update
@@ -62,28 +62,28 @@ INSERT INTO postroom.runs (
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
     input_tokens, output_tokens, steps, attempt, started_at, state,
-    report, cached_tokens
+    report, cached_tokens, tenant
 )
 SELECT u.thread_no, u.id, u.origin, u.parent_run_id, u.spec::json, u.events_after, u.created_at,
     u.agent_id, u.agent_version, u.input::json, u.status, u.wait_reason, u.wait_tasks::json,
     u.termination, u.termination_code, u.termination_message, u.finished_at,
     u.dispatch_id, u.tickets::json, u.ended_tasks::json, u.stop_requested, u.hidden, u.output,
     u.error, u.input_tokens, u.output_tokens, u.steps, u.attempt, u.started_at, u.state::json,
-    u.report, u.cached_tokens
+    u.report, u.cached_tokens, u.tenant
 FROM unnest(
     $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
     $14::text[], $15::text[], $16::text[], $17::bigint[],
     $18::uuid[], $19::text[], $20::text[], $21::boolean[], $22::boolean[], $23::text[], $24::text[],
     $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::text[],
-    $31::text[], $32::bigint[]
+    $31::text[], $32::bigint[], $33::text[]
 ) AS u (
     thread_no, id, origin, parent_run_id, spec, events_after, created_at,
     agent_id, agent_version, input, status, wait_reason, wait_tasks,
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
     input_tokens, output_tokens, steps, attempt, started_at, state,
-    report, cached_tokens
+    report, cached_tokens, tenant
 );
 
 -- What never changes is left out: a run keeps its agent.
@@ -120,14 +120,15 @@ INSERT INTO postroom.dispatches (
     thread_no, id, run_id, created_at,
     agent_id, priority, ordinal, dedupe_key, epoch, status, due, requeued_as, available_at,
     attempt_count, max_attempts, last_error, instance_id, run_status, termination,
-    termination_code, termination_message, run_response, run_error, completed_at, updated_at
+    termination_code, termination_message, run_response, run_error, completed_at, updated_at, tenant
 )
 SELECT *
 FROM unnest(
     $1::bigint[], $2::uuid[], $3::text[], $4::bigint[],
     $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::text[], $11::boolean[],
     $12::uuid[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::uuid[], $18::text[],
-    $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bigint[]
+    $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bigint[],
+    $26::text[]
 );
 
 -- name: dispatches_update
@@ -224,6 +225,21 @@ UPDATE postroom.depth SET
     dead_letter = dead_letter + $6::bigint
 WHERE slot = pg_backend_pid() % 64;
 
+-- name: tenant_depth_add
+INSERT INTO postroom.tenant_depth AS d (
+    tenant, slot, queued, claimed, acked, cancelled, superseded, dead_letter
+)
+SELECT u.tenant, (pg_backend_pid() % 64)::smallint, u.queued, u.claimed, u.acked, u.cancelled,
+    u.superseded, u.dead_letter
+FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
+) AS u (tenant, queued, claimed, acked, cancelled, superseded, dead_letter)
+ON CONFLICT (tenant, slot) DO UPDATE SET
+    queued = d.queued + excluded.queued, claimed = d.claimed + excluded.claimed,
+    acked = d.acked + excluded.acked, cancelled = d.cancelled + excluded.cancelled,
+    superseded = d.superseded + excluded.superseded,
+    dead_letter = d.dead_letter + excluded.dead_letter;
+
 -- What most transactions write, as one statement: a good deal cheaper, on both sides, than one for each
 -- kind of row. `{name+}` is that statement, its values numbered on from those before.
 -- name: save_together
@@ -245,4 +261,4 @@ WITH gone AS (DELETE FROM postroom.threads WHERE thread_no = $1::bigint),
      pending_gone AS (DELETE FROM postroom.pending WHERE thread_no = $1::bigint),
      events_gone AS (DELETE FROM postroom.events WHERE thread_no = $1::bigint),
      submissions_gone AS (DELETE FROM postroom.submissions WHERE thread_no = $1::bigint)
-DELETE FROM postroom.dispatches WHERE thread_no = $1::bigint RETURNING status;
+DELETE FROM postroom.dispatches WHERE thread_no = $1::bigint RETURNING status, tenant;

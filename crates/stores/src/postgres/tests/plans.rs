@@ -17,8 +17,8 @@ const SCHEMA: &str = "the plans";
 const THREADS: usize = 20;
 const GROWN: usize = 30_000;
 
-/// Small by their nature: a row a node, a row a slot, a row for each run that executes.
-const SMALL_TABLES: [&str; 3] = ["nodes", "depth", "claims"];
+/// Small by their nature: a row a node, a slot, a tenant and slot, a key, or a run that executes.
+const SMALL_TABLES: [&str; 6] = ["nodes", "depth", "claims", "tenant_depth", "keys", "secrets"];
 
 /// The sweep looks at all that executes, twice a minute: an index by the leases' ends would have to be
 /// kept up with every renewal.
@@ -26,9 +26,10 @@ const LOOKS_AT_ALL: [Query; 1] = [Query::LockLeased];
 
 /// They sort what they find, and find few, or give it whole: lists of what is unfinished, a prompt, a
 /// batch's threads in the order in which they are locked.
-const SORTED: [Query; 6] = [
+const SORTED: [Query; 7] = [
     Query::RunsUnderWay,
     Query::DispatchesUnacked,
+    Query::DispatchesUnackedOfTenant,
     Query::Prompt,
     Query::PendingRead,
     Query::LockThreads,
@@ -57,13 +58,22 @@ fn asked(query: Query) -> Option<&'static str> {
         Query::ThreadsNewest | Query::RunsNewest | Query::RunsWaiting | Query::DispatchesNewest => {
             "30, 8"
         }
+        Query::ThreadsLookedThrough => "30",
         Query::RunsOfThread | Query::DispatchesOfThread => "9000000000000000000, 8, 'deep'",
-        Query::RunsOfParent => "30, 8, 'none'",
+        Query::ThreadsMentioning | Query::RunsOfParent => "30, 8, 'none'",
+        Query::ThreadsOfTenant | Query::RunsOfTenant | Query::DispatchesOfTenant => {
+            "9000000000000000000, 8, 'other'"
+        }
+        Query::DispatchesUnackedOfTenant => {
+            "9000000000000000000, 8, ARRAY['queued', 'dead_letter'], 'other'"
+        }
+        Query::DispatchesPurgeOfTenant => "'acked', 1, 8, 'other'",
         Query::RunsWaitingForTasks | Query::RunsOwingReports => "'none', 8",
         Query::QueuedThreadIds => "'t', 8",
         Query::MessagesRead | Query::EventsRead => "'deep', 0, 8",
-        Query::DispatchesPurge => "'acked', 1, 8",
+        Query::DispatchesPurge | Query::DispatchesPurgeDefault => "'acked', 1, 8",
         Query::SubmissionsPurge => "1, 8",
+        Query::SecretAdd => "'none', repeat('0', 64)",
         _ => return None,
     })
 }

@@ -22,11 +22,11 @@ INSERT INTO dispatches (
     agent_id, priority, ordinal, dedupe_key, epoch, status, due, claim_number, claimed_by,
     lease_until, requeued_as, available_at, attempt_count, max_attempts, last_error,
     instance_id, run_status, termination, termination_code, termination_message, run_response,
-    run_error, completed_at, updated_at
+    run_error, completed_at, updated_at, tenant
 ) VALUES (
     ?1, ?2, ?3, ?4,
     ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
-    ?25, ?26, ?27, ?28
+    ?25, ?26, ?27, ?28, ?29
 );
 
 -- name: dispatch_update
@@ -39,7 +39,7 @@ UPDATE dispatches SET
 WHERE id = ?1;
 
 -- name: dispatches_delete
-DELETE FROM dispatches WHERE thread_no = ?1 RETURNING status;
+DELETE FROM dispatches WHERE thread_no = ?1 RETURNING status, tenant;
 
 -- name: dispatches_purge
 DELETE FROM dispatches WHERE dispatch_no IN (
@@ -47,7 +47,29 @@ DELETE FROM dispatches WHERE dispatch_no IN (
     WHERE status = ?1 AND status <> 'queued' AND status <> 'claimed' AND updated_at < ?2
     ORDER BY updated_at
     LIMIT ?3
-);
+)
+RETURNING tenant;
+
+-- The default tenant has no index of its own: others' are passed over.
+-- name: dispatches_purge_default
+DELETE FROM dispatches WHERE dispatch_no IN (
+    SELECT dispatch_no FROM dispatches
+    WHERE status = ?1 AND status <> 'queued' AND status <> 'claimed' AND updated_at < ?2
+      AND tenant IS NULL
+    ORDER BY updated_at
+    LIMIT ?3
+)
+RETURNING tenant;
+
+-- name: dispatches_purge_of_tenant
+DELETE FROM dispatches WHERE dispatch_no IN (
+    SELECT dispatch_no FROM dispatches INDEXED BY dispatches_terminal_of_tenant
+    WHERE tenant = ?4 AND status = ?1 AND status <> 'queued' AND status <> 'claimed'
+      AND updated_at < ?2
+    ORDER BY updated_at
+    LIMIT ?3
+)
+RETURNING tenant;
 
 -- name: dispatch_read
 SELECT t.id, d.* FROM dispatches AS d CROSS JOIN threads AS t ON t.thread_no = d.thread_no
@@ -56,6 +78,18 @@ WHERE d.id = ?1;
 -- name: dispatches_newest
 SELECT t.id, d.* FROM dispatches AS d CROSS JOIN threads AS t ON t.thread_no = d.thread_no
 WHERE d.dispatch_no < ?1
+ORDER BY d.dispatch_no DESC;
+
+-- name: dispatches_of_tenant
+SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_of_tenant
+CROSS JOIN threads AS t ON t.thread_no = d.thread_no
+WHERE d.tenant = ?2 AND d.dispatch_no < ?1
+ORDER BY d.dispatch_no DESC;
+
+-- name: dispatches_unacked_of_tenant
+SELECT t.id, d.* FROM dispatches AS d INDEXED BY dispatches_unacked_of_tenant
+CROSS JOIN threads AS t ON t.thread_no = d.thread_no
+WHERE d.tenant = ?2 AND d.status <> 'acked' AND d.dispatch_no < ?1
 ORDER BY d.dispatch_no DESC;
 
 -- name: dispatches_of_thread

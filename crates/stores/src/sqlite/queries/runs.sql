@@ -8,11 +8,11 @@ INSERT INTO runs (
     termination, termination_code, termination_message, finished_at,
     dispatch_id, tickets, ended_tasks, stop_requested, hidden, output, error,
     input_tokens, output_tokens, steps, attempt, started_at, state,
-    report, cached_tokens
+    report, cached_tokens, tenant
 ) VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7,
     ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-    ?26, ?27, ?28, ?29, ?30, ?31, ?32
+    ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33
 );
 
 -- The agent is left out, for the sake of its index: a run keeps it.
@@ -35,6 +35,11 @@ WHERE r.id = ?1;
 -- name: runs_newest
 SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
 WHERE r.run_no < ?1
+ORDER BY r.run_no DESC;
+
+-- name: runs_of_tenant
+SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.tenant = ?2 AND r.run_no < ?1
 ORDER BY r.run_no DESC;
 
 -- name: runs_of_thread

@@ -12,10 +12,11 @@ INSERT INTO threads (
     id, parent_id, created_at, metadata,
     epoch, claim_number, claimed_dispatch_id, active_run_id, open_run_id, latest_run_id,
     ended_run_id, message_seq, event_seq, dispatch_ordinal, pending_position, queued, pending,
-    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at
+    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at, tenant
 ) VALUES (
     ?1, ?2, ?3, ?4,
-    ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23
+    ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+    ?24
 );
 
 -- name: thread_update
@@ -36,6 +37,9 @@ DELETE FROM threads WHERE thread_no = ?1;
 
 -- name: threads_newest
 SELECT * FROM threads WHERE thread_no < ?1 ORDER BY thread_no DESC;
+
+-- name: threads_of_tenant
+SELECT * FROM threads WHERE tenant = ?2 AND thread_no < ?1 ORDER BY thread_no DESC;
 
 -- name: queued_thread_ids
 SELECT id FROM threads WHERE queued > 0 AND id > ?1 ORDER BY id LIMIT ?2;

@@ -65,7 +65,7 @@ async fn filters_agree_with_what_is_there() {
         (vec![DispatchState::DeadLetter, DispatchState::Cancelled], 0),
         (vec![DispatchState::Queued, DispatchState::Acked], 2),
     ] {
-        let filter = DispatchFilter { thread_id: None, states };
+        let filter = DispatchFilter { states, ..DispatchFilter::default() };
         let found = store.dispatches(&filter, 10, None).await.unwrap().items.len();
         assert_eq!(found, expected, "{filter:?}");
     }

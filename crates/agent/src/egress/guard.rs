@@ -7,7 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::config::AllowedPrivate;
+use super::place::AllowedPrivate;
 
 /// IPv4 that is nobody's public server.
 const PRIVATE_V4: [Ipv4Net; 16] = [
@@ -76,32 +76,41 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 /// Decides where a URL may lead.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub struct Guard {
     allowed: Arc<[AllowedPrivate]>,
 }
 
 /// A place that may not be reached, or a name that leads nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
-    #[error("`{0}` is a private address, which this tool may not reach")]
+pub enum Refused {
+    /// The URL names an address that is nobody's public server.
+    #[error("`{0}` is a private address, which may not be reached from here")]
     PrivateAddress(IpAddr),
-    #[error("`{0}` leads to a private address, which this tool may not reach")]
+    /// All addresses of the host are private.
+    #[error("`{0}` leads to a private address, which may not be reached from here")]
     PrivateHost(String),
+    /// Neither HTTP nor HTTPS.
     #[error("the URL must begin with http:// or https://")]
     Scheme,
-    #[error("the URL has a user name or password in it, which this tool does not send")]
+    /// Credentials in the URL.
+    #[error("the URL has a user name or password in it, which is not sent")]
     Credentials,
+    /// No host.
     #[error("the URL names no host")]
     NoHost,
 }
 
 impl Guard {
+    /// Lets through what is public, and what is allowed by name.
     pub fn new(allowed: Vec<AllowedPrivate>) -> Self {
         Self { allowed: allowed.into() }
     }
 
     /// Checks what can be said before a name is resolved. An address is connected to without that,
     /// so it is checked here; the parser has already undone its other spellings.
+    ///
+    /// # Errors
+    /// [`Refused`] says why the URL may not be called.
     pub fn check(&self, url: &Url) -> Result<(), Refused> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refused::Scheme);

@@ -1,4 +1,4 @@
-//! Tool calls that wait for a person: asked for in place.
+//! What a run waits for from a person: asked for in place.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
@@ -7,16 +7,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 
-use super::super::list::printable;
 use super::super::runs::decision;
+use super::ticket::Ticket;
 use crate::client::{Client, Error, Patience};
-use crate::output::{Paint, Style, note, plain, shortened};
-
-/// The longest arguments that are shown whole: who approves shall see what.
-const ARGUMENT_CHARS_MAX: usize = 2000;
+use crate::output::{Paint, Style, note};
 
 /// The questions of one run.
-pub(super) struct Approvals {
+pub(super) struct Questions {
     client: Client,
     run: String,
     patience: Duration,
@@ -27,15 +24,7 @@ pub(super) struct Approvals {
     person: Option<Lines<BufReader<Stdin>>>,
 }
 
-#[derive(Debug, Clone)]
-struct Ticket {
-    tool_call_id: String,
-    tool_name: String,
-    arguments: String,
-    message: String,
-}
-
-impl Approvals {
+impl Questions {
     pub(super) fn new(client: &Client, run: &str, patience: Duration) -> Self {
         let person = std::io::stdin().is_terminal();
         Self {
@@ -52,6 +41,11 @@ impl Approvals {
         self.person = None;
     }
 
+    /// Whether there is somebody who can be asked.
+    pub(super) fn somebody_is_there(&self) -> bool {
+        self.person.is_some()
+    }
+
     /// The run waits: looks what for, and asks.
     pub(super) async fn look(&mut self, quietly: bool) -> Result<(), Error> {
         let run = match self.client.get(&["runs", &self.run], &[]).await {
@@ -60,17 +54,14 @@ impl Approvals {
             Err(error) if error.is_transient() => return Ok(()),
             Err(error) => return Err(error),
         };
+        let tickets = run["waiting"]["tickets"].as_array().into_iter().flatten();
+        let tickets: Vec<Ticket> = tickets.map(Ticket::read).collect();
+        // What a message has answered meanwhile was closed without a decision.
+        self.open.retain(|open| tickets.iter().any(|ticket| ticket.is(open)));
         let was_asking = self.is_asking();
-        for ticket in run["waiting"]["tickets"].as_array().into_iter().flatten() {
-            let ticket = Ticket {
-                tool_call_id: plain(&ticket["tool_call_id"]),
-                tool_name: plain(&ticket["tool_name"]),
-                arguments: ticket["arguments"].to_string(),
-                message: ticket["message"].as_str().unwrap_or_default().to_owned(),
-            };
+        for ticket in tickets {
             let id = &ticket.tool_call_id;
-            let is_known =
-                self.told.contains(id) || self.open.iter().any(|open| open.tool_call_id == *id);
+            let is_known = self.told.contains(id) || self.open.iter().any(|open| open.is(&ticket));
             if is_known {
                 continue;
             }
@@ -90,20 +81,18 @@ impl Approvals {
     }
 
     fn tell(&self, ticket: &Ticket) {
-        let Ticket { tool_call_id, .. } = ticket;
-        note(&format!("{}; decide with:", question(ticket)));
-        note(&format!("  postroom runs decide {} {tool_call_id} --approve", self.run));
-        note(&format!("  postroom runs decide {} {tool_call_id} --deny", self.run));
+        note(&format!("{}; decide with:", ticket.headline()));
+        for flag in ticket.flags() {
+            let call = &ticket.tool_call_id;
+            note(&format!("  postroom runs decide {} {call} {flag}", self.run));
+        }
     }
 
     fn ask(&self) {
         let Some(ticket) = self.open.front() else { return };
         let style = Style::of_stderr();
-        note(&style.paint(Paint::Warn, &question(ticket)));
-        if !ticket.message.is_empty() {
-            note(&format!("  {}", printable(&ticket.message)));
-        }
-        note("  approve? type y or n, and Enter");
+        note(&style.paint(Paint::Warn, &ticket.headline()));
+        ticket.advice().iter().for_each(|line| note(line));
     }
 
     pub(super) fn is_asking(&self) -> bool {
@@ -127,17 +116,14 @@ impl Approvals {
             open.iter().for_each(|ticket| self.tell(ticket));
             return Ok(());
         };
-        let approve = match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => true,
-            "n" | "no" => false,
-            _ => {
-                self.ask();
-                return Ok(());
-            }
+        let verdict = self.open.front().and_then(|ticket| ticket.verdict(&answer));
+        let Some(verdict) = verdict else {
+            self.ask();
+            return Ok(());
         };
         let Some(ticket) = self.open.pop_front() else { return Ok(()) };
         self.told.push(ticket.tool_call_id.clone());
-        self.post(&decision(&ticket.tool_call_id, approve, None)).await?;
+        self.post(&decision(&ticket.tool_call_id, verdict, None)).await?;
         self.ask();
         Ok(())
     }
@@ -170,9 +156,4 @@ impl Approvals {
             self.ask();
         }
     }
-}
-
-fn question(ticket: &Ticket) -> String {
-    let arguments = printable(&shortened(&ticket.arguments, ARGUMENT_CHARS_MAX));
-    format!("the agent wants to call {} {arguments}", printable(&ticket.tool_name))
 }
