@@ -243,6 +243,24 @@ pub async fn a_pull_that_is_dropped(nodes: Nodes<dyn Signals>) {
     }
     publish(&*here, "t").await;
     expect(&*there, &["t"]).await;
+    // Dropped in the moment in which a signal is on its way to it.
+    for round in 0..500_u64 {
+        let name = format!("t{round}");
+        let moment = Duration::from_micros(round * 37 % 1_500);
+        let dropped = async {
+            for signal in tokio::time::timeout(moment, there.pull(32, PATIENCE)).await.ok()?.ok()? {
+                there.nack(&signal.receipt, Duration::ZERO).await.expect("a nack");
+            }
+            Some(())
+        };
+        if round % 2 == 0 {
+            tokio::join!(dropped, publish(&*here, &name));
+        } else {
+            dropped.await;
+            publish(&*here, &name).await;
+        }
+        expect(&*there, &[&name]).await;
+    }
 }
 
 /// A node that goes with what it has pulled does not stop the others.

@@ -35,7 +35,7 @@ pub(super) async fn pull_for(shared: &Shared, mut taker: Taker, max: usize, wait
     };
     let pulled = tokio::select! {
         biased;
-        () = taker.closed() => return pull.take_back().await,
+        () = taker.closed() => return pull.take_back(wait).await,
         pulled = pull.pull(max, wait) => pulled,
     };
     let answer = match pulled {
@@ -54,6 +54,8 @@ struct Pull<'a> {
     inbox: Subscriber,
     reply: String,
     signals: Vec<PulledSignal>,
+    /// How many signals the server may still send for what it was asked.
+    awaited: usize,
 }
 
 impl<'a> Pull<'a> {
@@ -64,23 +66,24 @@ impl<'a> Pull<'a> {
             Ok(inbox) => inbox.map_err(|error| failed(&error))?,
             Err(_) => return Err(failed(&"it takes nothing")),
         };
-        Ok(Self { shared, inbox, reply, signals: Vec::new() })
+        Ok(Self { shared, inbox, reply, signals: Vec::new(), awaited: 0 })
     }
 
     /// Waits for one; what else is there by then comes with it. So no signal is held back here that
     /// another node could have, and none waits for a batch to be full.
     async fn pull(&mut self, max: usize, wait: Duration) -> Result<(), SignalError> {
         let nanos = wait.as_nanos().clamp(1_000_000, u128::from(u64::MAX / 2));
-        self.request(format!(r#"{{"batch":1,"expires":{nanos}}}"#)).await?;
+        self.request(1, &format!(r#""expires":{nanos}"#)).await?;
         if self.next(wait + PATIENCE).await? == Answer::Signal && max > 1 {
-            let more = max - 1;
-            self.request(format!(r#"{{"batch":{more},"no_wait":true}}"#)).await?;
-            while self.signals.len() < max && self.next(PATIENCE).await? == Answer::Signal {}
+            self.request(max - 1, r#""no_wait":true"#).await?;
+            while self.awaited > 0 && self.next(PATIENCE).await? == Answer::Signal {}
         }
         Ok(())
     }
 
-    async fn request(&self, wish: String) -> Result<(), SignalError> {
+    async fn request(&mut self, batch: usize, how: &str) -> Result<(), SignalError> {
+        let wish = format!(r#"{{"batch":{batch},{how}}}"#);
+        self.awaited = batch;
         let stream = self.shared.subjects.stream();
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{}", queue::CONSUMER);
         let client = &self.shared.client;
@@ -97,9 +100,11 @@ impl<'a> Pull<'a> {
             Ok(Some(message)) => {
                 let answer = read(message);
                 if let Ok(Some(signal)) = answer {
+                    self.awaited = self.awaited.saturating_sub(1);
                     self.signals.push(signal);
                     return Ok(Answer::Signal);
                 }
+                self.awaited = 0;
                 answer.map(|_| Answer::Nothing)
             }
             Ok(None) => Err(failed(&"the connection is closed")),
@@ -107,14 +112,10 @@ impl<'a> Pull<'a> {
         }
     }
 
-    /// Gives back what has come, and what is on its way: the server passes over a pull that nobody
-    /// listens for.
-    async fn take_back(mut self) {
-        if self.inbox.drain().await.is_ok() {
-            while let Ok(Some(message)) = tokio::time::timeout(PATIENCE, self.inbox.next()).await {
-                self.signals.extend(read(message).ok().flatten());
-            }
-        }
+    /// Gives back what has come, and what still comes. It listens until the server has answered: to
+    /// hang up would lose the signal that the server has just chosen this pull for.
+    async fn take_back(mut self, wait: Duration) {
+        while self.awaited > 0 && self.next(wait + PATIENCE).await.is_ok() {}
         give_back_all(self.shared, self.signals).await;
     }
 }
