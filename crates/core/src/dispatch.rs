@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 
 /// How urgent a dispatch is: 0 first, 255 last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Priority(pub u8);
 
@@ -70,6 +71,7 @@ pub enum DispatchStatus {
 
 /// The status alone, for filters, counters and messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DispatchState {
     /// See [`DispatchStatus::Queued`].
@@ -163,6 +165,7 @@ impl Attempt {
 
 /// How the run stands in one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptStatus {
     /// Executing.

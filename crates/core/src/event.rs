@@ -30,11 +30,18 @@ pub struct Event {
 
 /// What happened, with the data of each type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the nouns they are named after")]
 pub enum EventBody {
     /// A dispatch of the run was queued.
-    RunQueued { dispatch_id: DispatchId, agent_id: AgentId, epoch: Epoch, available_at: Timestamp },
+    RunQueued {
+        dispatch_id: DispatchId,
+        agent_id: AgentId,
+        epoch: Epoch,
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::time::shown"))]
+        available_at: Timestamp,
+    },
     /// An executor has started the run; `attempt` counts from 1.
     RunStarted { dispatch_id: DispatchId, attempt: u32 },
     /// The run gave up its executor, or holds it while it waits (`live`).
@@ -57,6 +64,7 @@ pub enum EventBody {
     DispatchRetried {
         dispatch_id: DispatchId,
         attempt_count: u32,
+        #[cfg_attr(feature = "schema", schemars(schema_with = "crate::time::shown"))]
         available_at: Timestamp,
         error: Option<String>,
     },

@@ -13,6 +13,7 @@ pub type Metadata = Map<String, Value>;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A person, or another agent in a person's place.
@@ -27,6 +28,7 @@ pub enum Role {
 
 /// Who sees a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
     /// People and models.
@@ -38,6 +40,7 @@ pub enum Visibility {
 
 /// A message's content: one text, or blocks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Content {
     /// Just text.
@@ -73,6 +76,7 @@ impl From<&str> for Content {
 
 /// One piece of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Block {
     /// Text.
@@ -121,6 +125,7 @@ impl Block {
 
 /// A model's wish to call a tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ToolCall {
     /// Names the call; its result and its ticket carry the same id.
     pub id: ToolCallId,
@@ -132,6 +137,7 @@ pub struct ToolCall {
 
 /// A message's body. It never changes once it is in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
     /// Unique within the thread.
     pub id: MessageId,
@@ -153,6 +159,7 @@ pub struct Message {
 
 /// A message as a caller hands it in: the id may be left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     /// Left out, a new one is made.

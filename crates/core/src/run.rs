@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 
 /// What brought a run about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A person or a program through the API.
@@ -40,6 +41,7 @@ pub struct SeqRange {
 
 /// Why a run waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// Tool calls want a decision.
@@ -72,6 +74,7 @@ impl WaitReason {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Termination {
     /// The agent had nothing more to do.
@@ -88,6 +91,7 @@ pub enum Termination {
 
 /// Why a run ended other than by itself. Few do, so every row and event has only room to point at it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reason {
     /// Stable, for programs.
     pub code: String,
@@ -150,6 +154,7 @@ pub enum RunStatus {
 
 /// The status alone, for filters and messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// See [`RunStatus::Created`].
@@ -224,6 +229,7 @@ impl RunSpec {
 
 /// Tokens that models have taken and given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Tokens read.
     pub input_tokens: u64,

@@ -65,6 +65,7 @@ impl Ticket {
 
 /// What shall become of a waiting tool call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionAction {
     /// Go on: call the tool, or take the given result for its answer.
@@ -75,6 +76,7 @@ pub enum DecisionAction {
 
 /// A decision, bound to its ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
     /// Names the decision, so that sending it again is known for the same.

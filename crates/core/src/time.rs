@@ -25,6 +25,12 @@ impl Timestamp {
     }
 }
 
+/// A moment as the API shows it.
+#[cfg(feature = "schema")]
+pub(crate) fn shown(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "format": "date-time" })
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
 

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::commands::session::Asked;
 use crate::commands::{
     agents, backup, bench, completions, dead_letters, dispatches, doctor, health, keys, man,
-    migrate, nodes, runs, schedules, send, serve, tail, threads,
+    migrate, nodes, openapi, runs, schedules, send, serve, tail, threads,
 };
 
 /// A durable mailbox for AI agents.
@@ -57,6 +57,8 @@ enum Command {
     Bench(bench::Args),
     /// Ask a server whether it is ready: exit status 0 if so
     Health(health::Args),
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
     /// Print completions for a shell
     Completions(completions::Args),
     /// Print the manual page, or write those of all commands into a directory
@@ -96,6 +98,7 @@ impl Cli {
             Command::Doctor(args) => block_on(doctor::run(args)),
             Command::Bench(args) => bench::run(&args),
             Command::Health(args) => block_on(health::run(args)),
+            Command::Openapi => openapi::run(),
             Command::Completions(args) => completions::run(&args, &mut Self::command()),
             Command::Man(args) => man::run(&args, Self::command()),
         }

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
 use postroom_core::id::AgentId;
 use postroom_service::Postroom;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,7 @@ pub struct Options {
 pub type AgentList = Arc<dyn Fn() -> Vec<AgentInfo> + Send + Sync>;
 
 /// An agent as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AgentInfo {
     /// Its name.
     pub agent_id: AgentId,
@@ -63,7 +64,7 @@ pub struct AgentInfo {
 pub type SettingList = Arc<dyn Fn() -> Vec<SettingInfo> + Send + Sync>;
 
 /// A setting as it is shown: never a secret.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SettingInfo {
     /// Its full name, such as `limits.drain_ms`.
     pub key: String,
@@ -165,6 +166,9 @@ pub fn router(options: Options) -> Router {
     let house = House(Arc::new(options));
     // The last one is the first to see a request.
     routes::all()
+        .into_router()
+        .fallback(routes::unknown_path)
+        .method_not_allowed_fallback(routes::wrong_method)
         .layer(from_fn_with_state(access, auth::check))
         .layer(from_fn_with_state(guard, guard::check))
         .layer(from_fn(headers::put_headers))

@@ -12,6 +12,7 @@
 //! machine is somebody else too, because it runs the code of foreign pages: [`guard`] refuses
 //! requests that such a page could have made.
 
+mod api;
 mod app;
 mod audit;
 mod auth;
@@ -34,3 +35,8 @@ pub use bind::{BindError, check_bind};
 pub use headers::put_headers;
 pub use serve::serve;
 pub use wire::shown;
+
+/// The API as an OpenAPI 3.1 document, generated from the routes that [`router`] serves.
+pub fn openapi() -> serde_json::Value {
+    api::document(routes::all())
+}

@@ -11,18 +11,20 @@ use axum::response::{IntoResponse, Response};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::id::InvalidId;
 use postroom_service::Error;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::headers;
 
 /// An answer that is not a success.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Problem {
     /// A URI for the kind of problem: `urn:postroom:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u16")]
     status: StatusCode,
     detail: Cow<'static, str>,
     code: &'static str,

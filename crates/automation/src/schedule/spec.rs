@@ -27,6 +27,7 @@ pub struct Schedule {
 /// What becomes of times that passed while nobody could submit: no node was up, or the schedule could
 /// not be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// The newest of them is made good, once.
@@ -48,6 +49,7 @@ impl Missed {
 
 /// What a schedule submits at each of its times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Task {
     /// The thread; left out, each time has a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -45,6 +45,7 @@ pub enum Reply {
 
 /// Where a submission stands when it is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SubmittedStatus {
     /// Its run executes.

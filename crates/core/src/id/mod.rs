@@ -1,6 +1,8 @@
 //! Ids. Each noun has its own type, so that a run's id can't be given where a thread's is wanted.
 
 mod repr;
+#[cfg(feature = "schema")]
+mod schema;
 mod tenant;
 
 use std::fmt;
@@ -132,6 +134,21 @@ macro_rules! text_ids {
                 Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schema::text_id($max)
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+        }
     )*};
 }
 
@@ -173,6 +190,21 @@ macro_rules! uuid_ids {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schema::uuid_id()
+            }
+
+            fn inline_schema() -> bool {
+                true
             }
         }
     )*};
@@ -252,6 +284,7 @@ impl TaskId {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 

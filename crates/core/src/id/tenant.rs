@@ -46,6 +46,21 @@ impl TenantId {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for TenantId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TenantId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        super::schema::tenant()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
 /// The built-in tenant.
 impl Default for TenantId {
     fn default() -> Self {

@@ -13,6 +13,7 @@ mod list;
 pub mod man;
 pub mod migrate;
 pub mod nodes;
+pub mod openapi;
 pub mod runs;
 pub mod schedules;
 pub mod send;

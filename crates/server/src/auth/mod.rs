@@ -19,6 +19,7 @@ pub(crate) use caller::Caller;
 pub(crate) use check::{check, session_over, wrong_key};
 pub(crate) use limits::Gate;
 pub use limits::{Limits, TenantLimits};
+pub(crate) use needs::{Needs, needs};
 pub(crate) use secret::random_name;
 pub use secret::{KeyOrder, MadeKey, NoRandomness, Secret, make_key};
 

@@ -6,7 +6,7 @@ use postroom_core::access::Scope;
 
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needs {
+pub(crate) enum Needs {
     /// Nothing: it shows nothing of anybody.
     Nothing,
     /// A caller with this scope.
@@ -17,7 +17,7 @@ pub(super) enum Needs {
 
 /// What a request for `path`, as it was sent, needs. The router compares paths as they were sent too:
 /// what is spelled otherwise finds no route.
-pub(super) fn needs(method: &Method, path: &str) -> Needs {
+pub(crate) fn needs(method: &Method, path: &str) -> Needs {
     let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments[..] {

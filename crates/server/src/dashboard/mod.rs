@@ -6,13 +6,12 @@
 
 mod assets;
 
-use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::app::House;
+use crate::api::Routes;
 use crate::extract::Path;
 use crate::problem::{Problem, Result};
 
@@ -25,8 +24,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The files of a version never change.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-pub(crate) fn routes() -> Router<House> {
-    Router::new().route("/", get(page)).route("/dashboard/assets/{version}/{*file}", get(file))
+pub(crate) fn routes() -> Routes {
+    Routes::new().route("/", get(page)).route("/dashboard/assets/{version}/{*file}", get(file))
 }
 
 async fn page(asked: HeaderMap) -> Response {

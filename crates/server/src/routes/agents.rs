@@ -1,16 +1,18 @@
 //! `/v1/agents`: the agents that runs can be given to.
 
-use axum::routing::get;
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use postroom_core::id::AgentId;
 
-use crate::app::{AgentInfo, App, House};
+use crate::api::{Routes, about};
+use crate::app::{AgentInfo, App};
 use crate::extract::Path;
 use crate::problem::{Problem, Result};
 use crate::wire::PageView;
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/v1/agents", get(list)).route("/v1/agents/{agent_id}", get(show))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/agents", list, about("list_agents", "The agents that runs can be given to."))
+        .get("/v1/agents/{agent_id}", show, about("get_agent", "An agent."))
 }
 
 /// All of them: they come from the configuration, which is short.

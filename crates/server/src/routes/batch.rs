@@ -1,14 +1,13 @@
 //! `POST /v1/runs/batch`: many submissions, each atomic on its own, made durable together.
 
-use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json as Answer, Router};
 use postroom_core::command::Submit;
 use postroom_core::id::{IdempotencyKey, ThreadId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::app::{App, House};
+use crate::api::{Accepted, Routes, about};
+use crate::app::App;
 use crate::extract::{GivenKey, Json, parse_object};
 use crate::problem::{Problem, Result};
 use crate::wire::{SubmissionBody, SubmittedView};
@@ -16,23 +15,27 @@ use crate::wire::{SubmissionBody, SubmittedView};
 /// How many submissions one batch may have.
 const RUNS_MAX: usize = 1_000;
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/v1/runs/batch", post(submit_batch))
+pub(super) fn routes() -> Routes {
+    Routes::new().post(
+        "/v1/runs/batch",
+        submit_batch,
+        about("submit_batch", "Submits many, each atomic on its own."),
+    )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Batch {
     /// Read one by one: one that is malformed leaves the others alone.
     runs: Vec<Value>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Answers {
     items: Vec<Item>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Item {
     Submitted(SubmittedView),
@@ -43,7 +46,7 @@ async fn submit_batch(
     app: App,
     GivenKey(key): GivenKey,
     Json(batch): Json<Batch>,
-) -> Result<(StatusCode, Answer<Answers>)> {
+) -> Result<Accepted<Answers>> {
     if batch.runs.len() > RUNS_MAX {
         return Err(Problem::bad_request(
             "too_many_runs",
@@ -72,7 +75,7 @@ async fn submit_batch(
         Err(error) => Item::Problem(error.into()),
     });
     let items = items.into_iter().filter_map(|item| item.or_else(|| answers.next())).collect();
-    Ok((StatusCode::ACCEPTED, Answer(Answers { items })))
+    Ok(Accepted(Answers { items }))
 }
 
 /// One submission. With an `Idempotency-Key` for the batch, each has a key made of it and of its

@@ -1,8 +1,6 @@
 //! `/v1/dispatches`, for operators.
 
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use futures::stream::{self, StreamExt};
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use postroom_core::error::{Refusal, StoreError};
@@ -10,29 +8,40 @@ use postroom_core::id::{AgentId, DispatchId, ThreadId};
 use postroom_core::ports::DispatchFilter;
 use postroom_core::time::Timestamp;
 use postroom_service::{Error, Postroom};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Limit};
-use crate::app::{App, House};
+use crate::api::{Accepted, Routes, about};
+use crate::app::App;
 use crate::audit;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, Result};
-use crate::wire::{DispatchView, PageView, parse_moment};
+use crate::wire::{DispatchView, Moment, PageView, parse_moment};
 
 /// How many dispatches are read or deleted at once.
 const PAGE: usize = 500;
 /// How many dead letters are retried at once: the store makes them durable together.
 const RETRIES_AT_ONCE: usize = 64;
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/dispatches", get(list).delete(purge))
-        .route("/v1/dispatches/retry", post(retry_many))
-        .route("/v1/dispatches/{dispatch_id}", get(show))
-        .route("/v1/dispatches/{dispatch_id}/retry", post(retry))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/dispatches", list, about("list_dispatches", "Dispatches, newest first."))
+        .delete("/v1/dispatches", purge, about("delete_dispatches", "Deletes those that are over."))
+        .post(
+            "/v1/dispatches/retry",
+            retry_many,
+            about("retry_dead_letters", "Retries dead letters."),
+        )
+        .get("/v1/dispatches/{dispatch_id}", show, about("get_dispatch", "A dispatch."))
+        .post(
+            "/v1/dispatches/{dispatch_id}/retry",
+            retry,
+            about("retry_dead_letter", "Retries a dead letter."),
+        )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DispatchesQuery {
     status: Option<DispatchState>,
@@ -57,16 +66,13 @@ async fn show(app: App, Path(dispatch_id): Path<DispatchId>) -> Result<Answer<Di
     Ok(Answer(app.postroom().dispatch(dispatch_id).await?.into()))
 }
 
-async fn retry(
-    app: App,
-    Path(dispatch_id): Path<DispatchId>,
-) -> Result<(StatusCode, Answer<DispatchView>)> {
+async fn retry(app: App, Path(dispatch_id): Path<DispatchId>) -> Result<Accepted<DispatchView>> {
     let dispatch = app.postroom().requeue(dispatch_id).await?;
     audit::note(&app, "dispatch_retried", &dispatch_id);
-    Ok((StatusCode::ACCEPTED, Answer(dispatch.into())))
+    Ok(Accepted(dispatch.into()))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RetryMany {
     status: DispatchState,
@@ -75,6 +81,7 @@ struct RetryMany {
     #[serde(default)]
     agent_id: Option<AgentId>,
     #[serde(default)]
+    #[schemars(with = "Option<Moment>")]
     before: Option<String>,
     /// Looks at so many of them only; `next_cursor` then says where it stopped.
     #[serde(default)]
@@ -83,7 +90,7 @@ struct RetryMany {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct RetriedView {
     retried: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,16 +166,19 @@ async fn requeue_once(postroom: &Postroom, id: DispatchId) -> Result<bool, Error
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PurgeQuery {
+    #[schemars(with = "Option<DispatchState>")]
     status: Option<String>,
+    /// When it must have ended: what is older is deleted.
+    #[schemars(with = "Moment")]
     before: Option<String>,
     /// Deletes so many at most.
     limit: Option<usize>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct DeletedView {
     deleted: u64,
 }

@@ -1,16 +1,18 @@
 //! Events of a thread, of a run, and of all: as a JSON page, or as a stream.
 
+use axum::Json as Answer;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json as Answer, Router};
 use postroom_core::event::{EventBody, SharedEvent};
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::run::Run;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::page::{self, Limit};
 use super::{runs, threads};
-use crate::app::{App, House};
+use crate::api::{Answers, Operation, Routes, Stream, about};
+use crate::app::App;
 use crate::extract::{LastEventId, Path, Query, WantsStream};
 use crate::problem::Result;
 use crate::run_events::{EndsWhere, run_events};
@@ -23,14 +25,26 @@ const LOOKED_THROUGH_MAX: usize = 10_000;
 /// How many are read at once.
 const READ_AT_ONCE: usize = 1_000;
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/events", get(of_all))
-        .route("/v1/threads/{thread_id}/events", get(of_thread))
-        .route("/v1/runs/{run_id}/events", get(of_run))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/events",
+            of_all,
+            about("watch", "All events on this node from now on, as a stream."),
+        )
+        .get(
+            "/v1/threads/{thread_id}/events",
+            of_thread,
+            about("list_thread_events", "A thread's events, as a page or as a stream."),
+        )
+        .get(
+            "/v1/runs/{run_id}/events",
+            of_run,
+            about("list_run_events", "A run's events, as a page or as a stream."),
+        )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
     after: Option<u64>,
@@ -47,10 +61,26 @@ impl EventsQuery {
     }
 }
 
+/// A page of events, or a stream of them.
+struct EventsAnswer(Response);
+
+impl IntoResponse for EventsAnswer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answers for EventsAnswer {
+    fn say(operation: &mut Operation<'_>) {
+        operation.answers_json::<PageView<EventView<'_>>>(StatusCode::OK);
+        Stream::say(operation);
+    }
+}
+
 /// Everything that happens on this node from now on, as a stream, for people who watch. There is
 /// nothing to resume: `seq` counts within a thread, so the frames carry no id.
-async fn of_all(app: App) -> Result<Response> {
-    sse::unnumbered(&app, app.postroom().all_events())
+async fn of_all(app: App) -> Result<Stream> {
+    sse::unnumbered(&app, app.postroom().all_events()).map(Stream)
 }
 
 /// A stream begins now unless it is told after which event; a page begins with the first.
@@ -60,19 +90,19 @@ async fn of_thread(
     stream: WantsStream,
     last: LastEventId,
     Query(query): Query<EventsQuery>,
-) -> Result<Response> {
+) -> Result<EventsAnswer> {
     let after = query.after(last)?;
     let thread = threads::known_thread(&app, &thread_id).await?;
     if stream.0 {
         let after = after.unwrap_or(thread.event_seq);
         not_purged(&app, &thread_id, after).await?;
-        return sse::numbered(&app, app.postroom().events(&thread_id, after));
+        return sse::numbered(&app, app.postroom().events(&thread_id, after)).map(EventsAnswer);
     }
     let limit = query.limit;
     let postroom = app.postroom();
     let events = postroom.events_after(&thread_id, after.unwrap_or(0), limit.get() + 1).await?;
     let page = page::numbered::<_, SharedEvent>(events, limit, |event| event.seq);
-    Ok(shown(&page).into_response())
+    Ok(shown(&page))
 }
 
 /// The stream ends with the run. While the run waits it stays open, so that who watches sees it go
@@ -83,16 +113,16 @@ async fn of_run(
     stream: WantsStream,
     last: LastEventId,
     Query(query): Query<EventsQuery>,
-) -> Result<Response> {
+) -> Result<EventsAnswer> {
     let after = query.after(last)?.unwrap_or(0);
     let run = runs::known_run(&app, &run_id).await?;
     if stream.0 {
         let ends = EndsWhere::Done;
         not_purged(&app, &run.thread_id, after.max(run.events_after)).await?;
         let events = run_events(app.postroom(), &run.thread_id, &run_id, after, ends);
-        return sse::numbered(&app, events);
+        return sse::numbered(&app, events).map(EventsAnswer);
     }
-    Ok(shown(&page_of_run(&app, &run, after, query.limit).await?).into_response())
+    Ok(shown(&page_of_run(&app, &run, after, query.limit).await?))
 }
 
 async fn page_of_run(
@@ -139,7 +169,8 @@ async fn not_purged(app: &App, thread_id: &ThreadId, after: u64) -> Result<()> {
     Ok(())
 }
 
-fn shown(page: &PageView<SharedEvent>) -> impl IntoResponse + use<> {
+fn shown(page: &PageView<SharedEvent>) -> EventsAnswer {
     let items: Vec<EventView<'_>> = page.items.iter().map(|event| (&**event).into()).collect();
-    Answer(PageView { items, next_cursor: page.next_cursor.clone() }).into_response()
+    let page = PageView { items, next_cursor: page.next_cursor.clone() };
+    EventsAnswer(Answer(page).into_response())
 }

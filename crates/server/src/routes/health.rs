@@ -2,23 +2,28 @@
 
 use std::time::Duration;
 
+use axum::Json as Answer;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json as Answer, Router};
 use postroom_service::Readiness;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::api::{Routes, about};
 use crate::app::House;
 use crate::problem::{Problem, Result};
 
 /// A store that takes longer than this to answer does not answer.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready))
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/health/live", live, about("live", "Whether the process lives.")).get(
+        "/health/ready",
+        ready,
+        about("ready", "Whether it takes requests and runs."),
+    )
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Health {
     status: &'static str,
 }

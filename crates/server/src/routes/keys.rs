@@ -1,29 +1,34 @@
 //! `/v1/keys`: who may call.
 
-use axum::http::StatusCode;
-use axum::routing::{delete, get};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use postroom_core::access::Scope;
 use postroom_core::id::{KeyId, TenantId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::app::{App, House};
+use crate::api::{Created, NoContent, Routes, about};
+use crate::app::App;
 use crate::audit;
 use crate::auth::KeyOrder;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, Result};
-use crate::wire::{KeyView, MadeKeyView, PageView, parse_moment};
+use crate::wire::{KeyView, MadeKeyView, Moment, PageView, parse_moment};
 
 /// The longest label, in bytes.
 const LABEL_BYTES_MAX: usize = 200;
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/keys", get(list).post(create))
-        .route("/v1/keys/{key_id}", delete(revoke))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/keys", list, about("list_keys", "API keys, without their secrets."))
+        .post(
+            "/v1/keys",
+            create,
+            about("create_key", "Makes a key: its secret is shown this once."),
+        )
+        .delete("/v1/keys/{key_id}", revoke, about("revoke_key", "Revokes a key."))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct KeysQuery {
     tenant: Option<TenantId>,
@@ -41,19 +46,22 @@ async fn list(app: App, Query(query): Query<KeysQuery>) -> Result<Answer<PageVie
     Ok(Answer(PageView { items, next_cursor: None }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewKey {
     #[serde(default)]
     tenant: Option<TenantId>,
+    /// What it shall allow; each scope includes those before it.
+    #[schemars(length(min = 1))]
     scopes: Vec<Scope>,
     #[serde(default)]
     label: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<String>,
 }
 
-async fn create(app: App, Json(body): Json<NewKey>) -> Result<(StatusCode, Answer<MadeKeyView>)> {
+async fn create(app: App, Json(body): Json<NewKey>) -> Result<Created<MadeKeyView>> {
     let own = &app.caller().tenant;
     let tenant = body.tenant.unwrap_or_else(|| own.clone());
     if !own.is_default() && tenant != *own {
@@ -82,11 +90,11 @@ async fn create(app: App, Json(body): Json<NewKey>) -> Result<(StatusCode, Answe
     }
     let made = app.access().add_key(KeyOrder { tenant, scope, label, expires_at }).await?;
     audit::note(&app, "key_created", &made.key.id);
-    Ok((StatusCode::CREATED, Answer(made.into())))
+    Ok(Created(made.into()))
 }
 
 /// A revoked key stays in the list.
-async fn revoke(app: App, Path(key_id): Path<KeyId>) -> Result<StatusCode> {
+async fn revoke(app: App, Path(key_id): Path<KeyId>) -> Result<NoContent> {
     let own = &app.caller().tenant;
     let keys = app.access().keys();
     let known = keys.stored(&key_id).await?;
@@ -96,5 +104,5 @@ async fn revoke(app: App, Path(key_id): Path<KeyId>) -> Result<StatusCode> {
         return Err(Problem::not_found("unknown_key", detail));
     }
     audit::note(&app, "key_revoked", &key_id);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -7,6 +7,7 @@ mod dispatches;
 mod events;
 mod health;
 mod keys;
+mod openapi;
 mod page;
 mod pending;
 mod recent;
@@ -19,16 +20,15 @@ mod system;
 mod threads;
 mod wait;
 
-use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 
-use crate::app::House;
+use crate::api::Routes;
 use crate::dashboard;
 use crate::problem::Problem;
 
 /// All of them.
-pub(crate) fn all() -> Router<House> {
-    Router::new()
+pub(crate) fn all() -> Routes {
+    Routes::new()
         .merge(agents::routes())
         .merge(batch::routes())
         .merge(decisions::routes())
@@ -46,16 +46,15 @@ pub(crate) fn all() -> Router<House> {
         .merge(system::routes())
         .merge(threads::routes())
         .merge(wait::routes())
+        .merge(openapi::routes())
         .merge(dashboard::routes())
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
 }
 
-async fn unknown_path(uri: Uri) -> Problem {
+pub(crate) async fn unknown_path(uri: Uri) -> Problem {
     Problem::not_found("unknown_path", format!("there is nothing at {}", uri.path()))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Problem {
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",

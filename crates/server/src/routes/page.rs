@@ -1,6 +1,7 @@
 //! Pages of lists.
 
 use postroom_core::ports::Page;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::problem::{Problem, Result};
@@ -17,6 +18,22 @@ pub(crate) struct Limit(usize);
 impl Limit {
     pub(crate) fn get(self) -> usize {
         self.0
+    }
+}
+
+impl JsonSchema for Limit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT,
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
 

@@ -1,22 +1,40 @@
 //! `/v1/threads/{thread_id}/pending`: messages that no model has read yet.
 
+use axum::Json as Answer;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
-use axum::{Json as Answer, Router};
 use postroom_core::id::{MessageId, ThreadId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::app::{App, House};
+use crate::api::{Answers, NoContent, Operation, Routes, about};
+use crate::app::App;
 use crate::extract::{Json, Path};
 use crate::problem::Result;
 use crate::wire::{ContentBody, PageView, PendingView};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/threads/{thread_id}/pending", get(list))
-        .route("/v1/threads/{thread_id}/pending/order", post(reorder))
-        .route("/v1/threads/{thread_id}/pending/{message_id}", patch(edit).delete(retract))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/threads/{thread_id}/pending",
+            list,
+            about("list_pending", "Messages that no model has read yet."),
+        )
+        .post(
+            "/v1/threads/{thread_id}/pending/order",
+            reorder,
+            about("reorder_pending", "Puts pending messages into another order."),
+        )
+        .patch(
+            "/v1/threads/{thread_id}/pending/{message_id}",
+            edit,
+            about("edit_pending", "Changes what a pending message says."),
+        )
+        .delete(
+            "/v1/threads/{thread_id}/pending/{message_id}",
+            retract,
+            about("retract_pending", "Takes a pending message back."),
+        )
 }
 
 /// All of them: how many there may be is limited.
@@ -26,36 +44,51 @@ async fn list(app: App, Path(thread_id): Path<ThreadId>) -> Result<Answer<PageVi
     Ok(Answer(PageView { items, next_cursor: None }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Edit {
     content: ContentBody,
+}
+
+/// The message as it is now; `None` where a model has read it right after it was edited.
+struct Edited(Option<PendingView>);
+
+impl IntoResponse for Edited {
+    fn into_response(self) -> Response {
+        match self.0 {
+            Some(pending) => Answer(pending).into_response(),
+            None => StatusCode::NO_CONTENT.into_response(),
+        }
+    }
+}
+
+impl Answers for Edited {
+    fn say(operation: &mut Operation<'_>) {
+        operation.answers_json::<PendingView>(StatusCode::OK);
+        operation.answers_nothing(StatusCode::NO_CONTENT);
+    }
 }
 
 async fn edit(
     app: App,
     Path((thread_id, message_id)): Path<(ThreadId, MessageId)>,
     Json(edit): Json<Edit>,
-) -> Result<Response> {
+) -> Result<Edited> {
     app.postroom().edit_pending(&thread_id, &message_id, edit.content.0).await?;
     let pending = app.postroom().pending(&thread_id).await?;
     let edited = pending.into_iter().find(|pending| pending.message.id == message_id);
-    Ok(match edited {
-        Some(pending) => Answer(PendingView::from(pending)).into_response(),
-        // It was edited, and read right after.
-        None => StatusCode::NO_CONTENT.into_response(),
-    })
+    Ok(Edited(edited.map(PendingView::from)))
 }
 
 async fn retract(
     app: App,
     Path((thread_id, message_id)): Path<(ThreadId, MessageId)>,
-) -> Result<StatusCode> {
+) -> Result<NoContent> {
     app.postroom().retract_pending(&thread_id, &message_id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Order {
     message_ids: Vec<MessageId>,

@@ -1,14 +1,18 @@
 //! `/v1/system/recent`: the last quarter of an hour of this node in numbers, for charts.
 
-use axum::routing::get;
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 
-use crate::app::{App, House};
+use crate::api::{Routes, about};
+use crate::app::App;
 use crate::problem::Result;
 use crate::wire::{RecentView, moment};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/v1/system/recent", get(recent))
+pub(super) fn routes() -> Routes {
+    Routes::new().get(
+        "/v1/system/recent",
+        recent,
+        about("get_recent", "The last quarter of an hour of this node in numbers."),
+    )
 }
 
 async fn recent(app: App) -> Result<Answer<RecentView>> {

@@ -1,28 +1,38 @@
 //! `/v1/runs`: listing, reading, cancelling and steering runs.
 
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use postroom_core::id::{AgentId, RunId, ThreadId};
 use postroom_core::ports::RunFilter;
 use postroom_core::run::{Run, RunState};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Limit};
 use super::threads;
-use crate::app::{App, House};
+use crate::api::{Accepted, Routes, about};
+use crate::app::App;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Result;
 use crate::wire::{DeliveryBody, Messages, PageView, RunView, SubmittedView, check_count};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/runs/{run_id}", get(show))
-        .route("/v1/runs/{run_id}/cancel", post(cancel))
-        .route("/v1/runs/{run_id}/inputs", post(steer))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/runs", list, about("list_runs", "Runs, newest first."))
+        .get(
+            "/v1/threads/{thread_id}/runs",
+            list_of_thread,
+            about("list_thread_runs", "A thread's runs."),
+        )
+        .get("/v1/runs/{run_id}", show, about("get_run", "A run."))
+        .post("/v1/runs/{run_id}/cancel", cancel, about("cancel_run", "Cancels a run."))
+        .post(
+            "/v1/runs/{run_id}/inputs",
+            steer,
+            about("steer_run", "Gives messages to exactly this run while it executes."),
+        )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
     thread_id: Option<ThreadId>,
@@ -68,19 +78,19 @@ async fn show(app: App, Path(run_id): Path<RunId>) -> Result<Answer<RunView>> {
     Ok(Answer(known_run(&app, &run_id).await?.into()))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CancelView {
     cancelled: bool,
 }
 
 /// Queued and waiting runs are cancelled at once; one that executes is asked to stop, and is done
 /// when it has.
-async fn cancel(app: App, Path(run_id): Path<RunId>) -> Result<(StatusCode, Answer<CancelView>)> {
+async fn cancel(app: App, Path(run_id): Path<RunId>) -> Result<Accepted<CancelView>> {
     app.postroom().cancel_run(&run_id).await?;
-    Ok((StatusCode::ACCEPTED, Answer(CancelView { cancelled: true })))
+    Ok(Accepted(CancelView { cancelled: true }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Inputs {
     messages: Messages,
@@ -92,10 +102,10 @@ async fn steer(
     app: App,
     Path(run_id): Path<RunId>,
     Json(inputs): Json<Inputs>,
-) -> Result<(StatusCode, Answer<SubmittedView>)> {
+) -> Result<Accepted<SubmittedView>> {
     let messages = inputs.messages.0;
     check_count(messages.len())?;
     let delivery = inputs.delivery.unwrap_or_default().into();
     let submitted = app.postroom().deliver(&run_id, messages, delivery).await?;
-    Ok((StatusCode::ACCEPTED, Answer(submitted.into())))
+    Ok(Accepted(submitted.into()))
 }

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use futures::StreamExt;
 use postroom_automation::schedule::{self, Control, Missed, Schedule, Task, Times};
 use postroom_core::command::{Cancelled, Mode};
@@ -16,12 +14,14 @@ use postroom_core::message::Metadata;
 use postroom_core::ports::RunFilter;
 use postroom_core::run::Run;
 use postroom_service::Error;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::page::Limit;
-use crate::app::{App, House};
+use crate::api::{Created, NoContent, Routes, about};
+use crate::app::App;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, Result};
 use crate::wire::{Messages, PageView, ScheduleView, check_count, check_webhook, not_reserved};
@@ -32,15 +32,25 @@ const HEARING: Duration = Duration::from_secs(5);
 /// One creation for each schedule: a second one at the same moment is answered as the first.
 const CREATION: &str = "postroom:create";
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/schedules", get(list).post(create))
-        .route("/v1/schedules/{schedule_id}", get(show).delete(remove))
-        .route("/v1/schedules/{schedule_id}/pause", post(pause))
-        .route("/v1/schedules/{schedule_id}/resume", post(resume))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/schedules", list, about("list_schedules", "Schedules, newest first."))
+        .post("/v1/schedules", create, about("create_schedule", "Makes a schedule."))
+        .get("/v1/schedules/{schedule_id}", show, about("get_schedule", "A schedule."))
+        .delete("/v1/schedules/{schedule_id}", remove, about("delete_schedule", "Ends a schedule."))
+        .post(
+            "/v1/schedules/{schedule_id}/pause",
+            pause,
+            about("pause_schedule", "Pauses a schedule."),
+        )
+        .post(
+            "/v1/schedules/{schedule_id}/resume",
+            resume,
+            about("resume_schedule", "Lets a paused schedule go on."),
+        )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSchedule {
     #[serde(default)]
@@ -54,7 +64,7 @@ struct NewSchedule {
 }
 
 /// What is submitted: a submission's body, without what makes sense only once.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ScheduledRun {
     #[serde(default)]
@@ -115,10 +125,7 @@ fn invalid(detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::bad_request("invalid_schedule", detail)
 }
 
-async fn create(
-    app: App,
-    Json(body): Json<NewSchedule>,
-) -> Result<(StatusCode, Answer<ScheduleView>)> {
+async fn create(app: App, Json(body): Json<NewSchedule>) -> Result<Created<ScheduleView>> {
     let postroom = app.postroom();
     let given = body.schedule_id.filter(|id| !id.trim().is_empty());
     let id = given.unwrap_or_else(|| postroom.new_id().to_string());
@@ -145,7 +152,7 @@ async fn create(
         Err(error) => return Err(error.into()),
     };
     let run = super::runs::known_run(&app, &submitted.run_id).await?;
-    Ok((StatusCode::CREATED, Answer(ScheduleView::of(&run).ok_or_else(|| unknown(&id))?)))
+    Ok(Created(ScheduleView::of(&run).ok_or_else(|| unknown(&id))?))
 }
 
 fn thread_of(app: &App, id: &str) -> Result<ThreadId> {
@@ -162,7 +169,7 @@ fn unknown(id: &str) -> Problem {
     Problem::not_found("unknown_schedule", detail)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SchedulesQuery {
     #[serde(default)]
@@ -238,7 +245,7 @@ async fn tell(app: &App, id: &str, control: Control) -> Result<Answer<ScheduleVi
 }
 
 /// Ends the schedule. Runs that it has submitted go on.
-async fn remove(app: App, Path(id): Path<String>) -> Result<StatusCode> {
+async fn remove(app: App, Path(id): Path<String>) -> Result<NoContent> {
     let thread_id = thread_of(&app, &id)?;
     let run = newest(&app, &thread_id).await?.ok_or_else(|| unknown(&id))?;
     let postroom = app.postroom();
@@ -252,7 +259,7 @@ async fn remove(app: App, Path(id): Path<String>) -> Result<StatusCode> {
         Err(Error::Store(StoreError::Refused(Refusal::UnknownThread { .. }))) => Err(unknown(&id)),
         deleted => {
             deleted?;
-            Ok(StatusCode::NO_CONTENT)
+            Ok(NoContent)
         }
     }
 }

@@ -1,15 +1,16 @@
 //! `/dashboard/session`: logging in to the dashboard with a key, and out again.
 
+use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json as Answer, Router};
 use postroom_core::access::Scope;
 use postroom_core::id::TenantId;
 use serde::{Deserialize, Serialize};
 
+use crate::api::Routes;
 use crate::app::House;
 use crate::audit;
 use crate::auth::session::{COOKIE_NAME, HOLDS_FOR_MS, cookie};
@@ -17,8 +18,8 @@ use crate::auth::{Caller, session_over, wrong_key};
 use crate::extract::Json;
 use crate::problem::{Problem, Result};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/dashboard/session", get(show).post(begin).delete(end))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/dashboard/session", get(show).post(begin).delete(end))
 }
 
 #[derive(Debug, Serialize)]

@@ -1,13 +1,17 @@
 //! `/v1/settings`: what is in force, and where it was set.
 
-use axum::routing::get;
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 
-use crate::app::{App, House, SettingInfo};
+use crate::api::{Routes, about};
+use crate::app::{App, SettingInfo};
 use crate::wire::PageView;
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/v1/settings", get(list))
+pub(super) fn routes() -> Routes {
+    Routes::new().get(
+        "/v1/settings",
+        list,
+        about("list_settings", "The settings in force, and where each was set."),
+    )
 }
 
 /// All of them: they come from the configuration, which is short.

@@ -2,35 +2,66 @@
 
 use std::time::Duration;
 
+use axum::Json as Answer;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json as Answer, Router};
 use postroom_core::command::Submitted;
 use postroom_core::id::ThreadId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{runs, wait};
-use crate::app::{App, House};
+use super::wait;
+use crate::api::{Answers, Operation, Routes, Stream, about};
+use crate::app::App;
 use crate::extract::{GivenKey, Json, Path, Query, WantsStream};
 use crate::problem::{Problem, Result};
 use crate::run_events::{EndsWhere, run_events};
 use crate::sse;
-use crate::wire::{SubmissionBody, SubmittedView, not_reserved};
+use crate::wire::{RunView, SubmissionBody, SubmittedView, not_reserved};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/runs", post(to_any_thread).get(runs::list))
-        .route("/v1/threads/{thread_id}/runs", post(to_thread).get(runs::list_of_thread))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post("/v1/runs", to_any_thread, about("submit", "Submits to a thread, or to a new one."))
+        .post(
+            "/v1/threads/{thread_id}/runs",
+            to_thread,
+            about("submit_to_thread", "Submits to a thread."),
+        )
 }
 
 /// How the submission shall be answered.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AskedWith {
     #[serde(default)]
     wait: bool,
     timeout_ms: Option<u64>,
+}
+
+/// What was accepted; the run, if it was waited for; or its events.
+struct SubmitAnswer(Response);
+
+impl IntoResponse for SubmitAnswer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answers for SubmitAnswer {
+    fn say(operation: &mut Operation<'_>) {
+        operation.answers_json::<SubmittedOrRun>(StatusCode::ACCEPTED);
+        operation.answers_json::<RunView>(StatusCode::OK);
+        Stream::say(operation);
+    }
+}
+
+/// What was accepted, or, where it was waited for in vain, the run so far.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its form is of interest")]
+enum SubmittedOrRun {
+    Submitted(SubmittedView),
+    Run(RunView),
 }
 
 async fn to_any_thread(
@@ -39,7 +70,7 @@ async fn to_any_thread(
     stream: WantsStream,
     Query(asked): Query<AskedWith>,
     Json(body): Json<SubmissionBody>,
-) -> Result<Response> {
+) -> Result<SubmitAnswer> {
     let attempts = app.postroom().config().mailbox.default_max_attempts;
     let (thread_id, submit) = body.into_submit(key, attempts)?;
     app.check_webhook(submit.spec.webhook.as_deref())?;
@@ -55,7 +86,7 @@ async fn to_thread(
     stream: WantsStream,
     Query(asked): Query<AskedWith>,
     Json(body): Json<SubmissionBody>,
-) -> Result<Response> {
+) -> Result<SubmitAnswer> {
     not_reserved("thread_id", &thread_id)?;
     let attempts = app.postroom().config().mailbox.default_max_attempts;
     let (in_body, submit) = body.into_submit(key, attempts)?;
@@ -77,7 +108,7 @@ async fn answer(
     submitted: Submitted,
     stream: WantsStream,
     asked: &AskedWith,
-) -> Result<Response> {
+) -> Result<SubmitAnswer> {
     let replayed = submitted.replayed;
     let mut response = if stream.0 {
         match stream_of(app, &submitted) {
@@ -98,12 +129,12 @@ async fn answer(
         let headers = response.headers_mut();
         headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
-    Ok(response)
+    Ok(SubmitAnswer(response))
 }
 
 async fn waited(app: &App, submitted: Submitted, timeout: Duration) -> Response {
     match wait::wait(app, &submitted.run_id, timeout).await {
-        Ok(response) => response,
+        Ok(answer) => answer.into_response(),
         Err(error) => {
             tracing::warn!(
                 code = error.code(),

@@ -2,30 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json as Answer, Router};
 use postroom_core::dispatch::DispatchState;
 use postroom_core::id::{NodeId, TenantId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::api::{Answers, Operation, Routes, about};
 use crate::app::{App, House};
 use crate::problem::Result;
-use crate::wire::{NodeView, moment};
+use crate::wire::{Moment, NodeView, moment};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new().route("/v1/system", get(system)).route("/metrics", get(metrics))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/system", system, about("get_system", "How the installation is doing."))
+        .get("/metrics", metrics, about("metrics", "Metrics of this node, for Prometheus."))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct System {
     version: &'static str,
     status: String,
     /// The store's time.
-    at: String,
+    at: Moment,
     /// The caller's tenant.
     tenant: TenantId,
     /// The tenant's dispatches by status; those of all tenants for who runs the installation.
@@ -35,7 +38,7 @@ struct System {
 }
 
 /// What is of no tenant: for who runs the installation alone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Installation {
     node: NodeId,
     store: &'static str,
@@ -72,9 +75,26 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The text is valid in the older format too, where what is new is a comment.
 const PLAIN_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-async fn metrics(State(house): State<House>, headers: HeaderMap) -> Response {
+/// Metrics as text, in one of two formats.
+struct MetricsAnswer(Response);
+
+impl IntoResponse for MetricsAnswer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answers for MetricsAnswer {
+    fn say(operation: &mut Operation<'_>) {
+        operation.answers_text(StatusCode::OK, "text/plain");
+        operation.answers_text(StatusCode::OK, "application/openmetrics-text");
+    }
+}
+
+async fn metrics(State(house): State<House>, headers: HeaderMap) -> MetricsAnswer {
     let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accepted.contains("application/openmetrics-text");
     let content_type = if open { OPEN_METRICS } else { PLAIN_TEXT };
-    ([(CONTENT_TYPE, content_type)], house.unscoped().metrics_text().await).into_response()
+    let text = house.unscoped().metrics_text().await;
+    MetricsAnswer(([(CONTENT_TYPE, content_type)], text).into_response())
 }

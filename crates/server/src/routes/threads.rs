@@ -1,33 +1,57 @@
 //! `/v1/threads`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json as Answer, Router};
+use axum::Json as Answer;
 use postroom_core::command::CreateThread;
 use postroom_core::dispatch::DispatchState;
 use postroom_core::id::{Epoch, ThreadId};
 use postroom_core::message::Metadata;
 use postroom_core::ports::{DispatchFilter, ThreadFilter};
 use postroom_core::thread::Thread;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Limit};
-use crate::app::{App, House};
+use crate::api::{Created, NoContent, Routes, about};
+use crate::app::App;
 use crate::audit;
 use crate::extract::{Json, Path, Query};
 use crate::problem::{Problem, Result};
 use crate::wire::{DispatchView, MessageView, PageView, ThreadView, not_reserved};
 
-pub(super) fn routes() -> Router<House> {
-    Router::new()
-        .route("/v1/threads", get(list).post(create))
-        .route("/v1/threads/{thread_id}", get(show).patch(change).delete(delete))
-        .route("/v1/threads/{thread_id}/messages", get(messages))
-        .route("/v1/threads/{thread_id}/dispatches", get(dispatches))
-        .route("/v1/threads/{thread_id}/interrupt", post(interrupt))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/threads", list, about("list_threads", "Threads, newest first."))
+        .post("/v1/threads", create, about("create_thread", "Makes a thread."))
+        .get("/v1/threads/{thread_id}", show, about("get_thread", "A thread."))
+        .patch(
+            "/v1/threads/{thread_id}",
+            change,
+            about("change_thread", "Changes a thread's metadata."),
+        )
+        .delete(
+            "/v1/threads/{thread_id}",
+            delete,
+            about("delete_thread", "Deletes a thread with all it has."),
+        )
+        .get(
+            "/v1/threads/{thread_id}/messages",
+            messages,
+            about("list_messages", "A thread's log, oldest first."),
+        )
+        .get(
+            "/v1/threads/{thread_id}/dispatches",
+            dispatches,
+            about("list_thread_dispatches", "A thread's dispatches, newest first."),
+        )
+        .post(
+            "/v1/threads/{thread_id}/interrupt",
+            interrupt,
+            about("interrupt_thread", "Supersedes what is queued, and cancels what executes."),
+        )
 }
 
 /// The thread, or `404`.
@@ -35,7 +59,7 @@ pub(super) async fn known_thread(app: &App, thread_id: &ThreadId) -> Result<Thre
     Ok(app.postroom().thread(thread_id).await?)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewThread {
     #[serde(default)]
@@ -46,7 +70,7 @@ struct NewThread {
     parent_thread_id: Option<ThreadId>,
 }
 
-async fn create(app: App, Json(body): Json<NewThread>) -> Result<(StatusCode, Answer<ThreadView>)> {
+async fn create(app: App, Json(body): Json<NewThread>) -> Result<Created<ThreadView>> {
     let given = body.thread_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
     let thread_id = given.map(ThreadId::parse).transpose()?;
     if let Some(thread_id) = &thread_id {
@@ -56,13 +80,39 @@ async fn create(app: App, Json(body): Json<NewThread>) -> Result<(StatusCode, An
     let create = CreateThread { metadata, parent: body.parent_thread_id };
     let thread_id = app.postroom().create_thread(thread_id, create).await?;
     let thread = known_thread(&app, &thread_id).await?;
-    Ok((StatusCode::CREATED, Answer(thread.into())))
+    Ok(Created(thread.into()))
 }
 
 /// `metadata.KEY=VALUE` can't be a field of a struct, so the parameters are read by hand.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct ThreadsQuery(Vec<(String, String)>);
+
+impl JsonSchema for ThreadsQuery {
+    fn schema_name() -> Cow<'static, str> {
+        "ThreadsQuery".into()
+    }
+
+    /// That `metadata.KEY` may be any key is more than a list of parameters can say.
+    fn json_schema(forms: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "q": {
+                    "description": "Threads whose id or messages have this text. `metadata.KEY=VALUE` \
+                        asks for those whose metadata has this value.",
+                    "type": "string",
+                },
+                "limit": forms.subschema_for::<Limit>(),
+                "cursor": { "type": "string" },
+            },
+        })
+    }
+}
+
 async fn list(
     app: App,
-    Query(parameters): Query<Vec<(String, String)>>,
+    Query(ThreadsQuery(parameters)): Query<ThreadsQuery>,
 ) -> Result<Answer<PageView<ThreadView>>> {
     let mut filter = ThreadFilter::default();
     let (mut limit, mut cursor) = (Limit::default(), None);
@@ -101,7 +151,7 @@ async fn show(app: App, Path(thread_id): Path<ThreadId>) -> Result<Answer<Thread
     Ok(Answer(known_thread(&app, &thread_id).await?.into()))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ThreadChange {
     /// The keys to replace; `null` takes a key away.
@@ -117,13 +167,13 @@ async fn change(
     Ok(Answer(known_thread(&app, &thread_id).await?.into()))
 }
 
-async fn delete(app: App, Path(thread_id): Path<ThreadId>) -> Result<StatusCode> {
+async fn delete(app: App, Path(thread_id): Path<ThreadId>) -> Result<NoContent> {
     app.postroom().delete_thread(&thread_id).await?;
     audit::note(&app, "thread_deleted", &thread_id);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MessagesQuery {
     after_seq: Option<u64>,
@@ -143,7 +193,7 @@ async fn messages(
     Ok(Answer(page::numbered(messages, limit, |message| message.seq)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DispatchesQuery {
     status: Option<DispatchState>,
@@ -165,7 +215,7 @@ async fn dispatches(
     Ok(Answer(page::shown(found)))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct InterruptView {
     dispatch_epoch: Epoch,
     superseded: Vec<DispatchView>,

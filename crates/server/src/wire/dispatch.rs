@@ -6,13 +6,14 @@ use postroom_core::dispatch::{AttemptStatus, Dispatch, DispatchState, DispatchSt
 use postroom_core::id::{
     AgentId, DedupeKey, DispatchId, Epoch, InstanceId, NodeId, RunId, ThreadId,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::run::TerminationView;
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// A dispatch: every field of the specification, whatever its state.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DispatchView {
     dispatch_id: DispatchId,
     thread_id: ThreadId,
@@ -22,22 +23,22 @@ pub struct DispatchView {
     dedupe_key: Option<DedupeKey>,
     dispatch_epoch: Epoch,
     status: DispatchState,
-    available_at: String,
+    available_at: Moment,
     attempt_count: u32,
     max_attempts: u32,
     last_error: Option<String>,
     claim_token: Option<u64>,
     claimed_by: Option<NodeId>,
-    lease_until: Option<String>,
+    lease_until: Option<Moment>,
     dispatch_instance_id: Option<InstanceId>,
     run_status: Option<AttemptStatus>,
     termination: Option<TerminationView>,
     run_response: Option<Arc<str>>,
     run_error: Option<Arc<str>>,
-    completed_at: Option<String>,
+    completed_at: Option<Moment>,
     requeued_as: Option<DispatchId>,
-    created_at: String,
-    updated_at: String,
+    created_at: Moment,
+    updated_at: Moment,
 }
 
 impl From<Dispatch> for DispatchView {

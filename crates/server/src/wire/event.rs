@@ -3,19 +3,21 @@
 use postroom_core::event::{Event, EventBody};
 use postroom_core::id::{RunId, ThreadId};
 use postroom_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// An event: the item of a JSON page and the `data` of a stream's frame are the same.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EventView<'e> {
     seq: u64,
     thread_id: &'e ThreadId,
     run_id: Option<&'e RunId>,
-    at: String,
+    at: Moment,
     #[serde(flatten)]
+    #[schemars(with = "EventBody")]
     body: Body<'e>,
 }
 
@@ -51,7 +53,7 @@ fn with_time(body: &EventBody, available_at: Timestamp) -> Body<'_> {
     let Ok(mut whole) = serde_json::to_value(body) else { return Body::AsItIs(body) };
     let mut data = whole.get_mut("data").map(Value::take).unwrap_or_default();
     if let Some(field) = data.get_mut("available_at") {
-        *field = moment(available_at).into();
+        *field = moment(available_at).to_string().into();
     }
     Body::WithTime { r#type: body.type_name(), data }
 }

@@ -2,24 +2,25 @@
 
 use postroom_core::access::{ApiKey, Scope};
 use postroom_core::id::{KeyId, TenantId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 use crate::auth::MadeKey;
 
 /// A key without its secret.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct KeyView {
     key_id: KeyId,
     tenant: TenantId,
     /// What it allows, with all that this includes.
     scopes: Vec<Scope>,
     label: String,
-    created_at: String,
-    expires_at: Option<String>,
-    revoked_at: Option<String>,
+    created_at: Moment,
+    expires_at: Option<Moment>,
+    revoked_at: Option<Moment>,
     /// A minute or two behind.
-    last_used_at: Option<String>,
+    last_used_at: Option<Moment>,
 }
 
 impl From<ApiKey> for KeyView {
@@ -38,7 +39,7 @@ impl From<ApiKey> for KeyView {
 }
 
 /// A key that was just made, with the only sight of its secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MadeKeyView {
     #[serde(flatten)]
     view: KeyView,

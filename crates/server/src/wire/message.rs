@@ -1,5 +1,6 @@
 //! Messages, committed and pending.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use postroom_core::message::{
     Block, Content, LogMessage, Message, Metadata, NewMessage, Role, ToolCall, Visibility,
 };
 use postroom_core::pending::{Boundary, Granularity, Pending};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// Messages of a submission: one text of the user, or a list.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +32,18 @@ impl<'de> Deserialize<'de> for Messages {
     }
 }
 
+impl JsonSchema for Messages {
+    fn schema_name() -> Cow<'static, str> {
+        "Messages".into()
+    }
+
+    fn json_schema(forms: &mut SchemaGenerator) -> Schema {
+        text_or_list::<MessageBody>(forms, "One text of the user, or messages.")
+    }
+}
+
 /// A message as a client sends it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageBody {
     #[serde(default)]
@@ -61,7 +73,7 @@ impl From<MessageBody> for NewMessage {
     }
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ToolCallBody {
     id: ToolCallId,
@@ -93,8 +105,18 @@ impl<'de> Deserialize<'de> for ContentBody {
     }
 }
 
+impl JsonSchema for ContentBody {
+    fn schema_name() -> Cow<'static, str> {
+        "ContentBody".into()
+    }
+
+    fn json_schema(forms: &mut SchemaGenerator) -> Schema {
+        text_or_list::<BlockBody>(forms, "A text, or blocks.")
+    }
+}
+
 /// As [`Block`], but a field that is misspelt is an error.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum BlockBody {
     Text {
@@ -150,6 +172,18 @@ impl<'de, T: Deserialize<'de>> TextOrList<T> {
     }
 }
 
+/// What [`TextOrList`] reads.
+fn text_or_list<T: JsonSchema>(forms: &mut SchemaGenerator, description: &str) -> Schema {
+    json_schema!({
+        "description": description,
+        "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": forms.subschema_for::<T>() },
+            { "type": "null" },
+        ],
+    })
+}
+
 struct Reader<T> {
     expected: &'static str,
     of: std::marker::PhantomData<T>,
@@ -180,12 +214,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
 }
 
 /// A message of the log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MessageView {
     seq: u64,
     message: Arc<Message>,
     run_id: RunId,
-    created_at: String,
+    created_at: Moment,
 }
 
 impl From<LogMessage> for MessageView {
@@ -200,7 +234,7 @@ impl From<LogMessage> for MessageView {
 }
 
 /// A message that no model has read yet.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PendingView {
     message_id: MessageId,
     position: u64,
@@ -209,7 +243,7 @@ pub struct PendingView {
     granularity: Granularity,
     barrier: bool,
     run_id: Option<RunId>,
-    created_at: String,
+    created_at: Moment,
 }
 
 impl From<Pending> for PendingView {

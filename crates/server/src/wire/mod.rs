@@ -26,12 +26,14 @@ pub use schedule::ScheduleView;
 pub use submission::{DeliveryBody, MESSAGES_MAX, SubmissionBody, SubmittedView};
 pub(crate) use submission::{check_count, check_webhook};
 pub use thread::ThreadView;
-pub use time::{moment, parse_moment};
+pub use time::{Moment, moment, parse_moment};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub struct PageView<T> {
     /// The items.
     pub items: Vec<T>,

@@ -2,12 +2,13 @@
 
 use postroom_core::id::NodeId;
 use postroom_service::ListedNode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// A node in the list of nodes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NodeView {
     node: NodeId,
     status: &'static str,
@@ -15,8 +16,8 @@ pub struct NodeView {
     address: Option<String>,
     active_runs: u64,
     max_concurrent_runs: u64,
-    started_at: String,
-    seen_at: String,
+    started_at: Moment,
+    seen_at: Moment,
 }
 
 impl From<ListedNode> for NodeView {

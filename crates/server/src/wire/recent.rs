@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use postroom_core::id::NodeId;
 use postroom_service::{RECENT_SPAN, RecentNumbers, Span, Spread};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::time::Moment;
+
 /// The last quarter of an hour of a node, in spans of equal length.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RecentView {
     node: NodeId,
     /// When it was asked: the end of the last span, so far.
-    at: String,
+    at: Moment,
     span_ms: u64,
     /// How much of the last span is over.
     last_span_ms: u64,
@@ -21,7 +24,7 @@ pub struct RecentView {
 }
 
 /// What happened in a span, or in all of them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct SpanView {
     accepted: u64,
     started: u64,
@@ -39,7 +42,7 @@ struct SpanView {
 }
 
 /// Percentiles, in milliseconds; `null` where there is nothing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct SpreadView {
     count: u64,
     p50: Option<f64>,
@@ -50,7 +53,7 @@ struct SpreadView {
 
 impl RecentView {
     /// The numbers of `node`, read at `at`.
-    pub(crate) fn new(node: NodeId, at: String, numbers: &RecentNumbers) -> Self {
+    pub(crate) fn new(node: NodeId, at: Moment, numbers: &RecentNumbers) -> Self {
         Self {
             node,
             at,

@@ -6,13 +6,14 @@ use postroom_core::id::{AgentId, RunId, ThreadId, ToolCallId};
 use postroom_core::message::Metadata;
 use postroom_core::run::{Origin, Reason, Run, RunState, Termination, Usage, WaitReason};
 use postroom_core::ticket::Ticket;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// A run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RunView {
     run_id: RunId,
     thread_id: ThreadId,
@@ -29,9 +30,9 @@ pub struct RunView {
     steps: u32,
     attempt: u32,
     metadata: Metadata,
-    created_at: String,
-    started_at: Option<String>,
-    finished_at: Option<String>,
+    created_at: Moment,
+    started_at: Option<Moment>,
+    finished_at: Option<Moment>,
 }
 
 /// The run as JSON, as the API shows it.
@@ -40,7 +41,7 @@ pub fn shown(run: &Run) -> Value {
     serde_json::to_value(RunView::from(run.clone())).unwrap_or_default()
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct WaitingView {
     reason: WaitReason,
     /// Those that still want a decision.
@@ -48,7 +49,7 @@ struct WaitingView {
 }
 
 /// A tool call that waits for a decision.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TicketView {
     tool_call_id: ToolCallId,
     tool_name: String,
@@ -68,7 +69,7 @@ impl From<&Ticket> for TicketView {
 }
 
 /// As [`Termination`], but every kind has every field, so that clients need not ask which are there.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct TerminationView {
     r#type: &'static str,
     code: Option<String>,

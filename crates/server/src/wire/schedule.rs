@@ -3,12 +3,13 @@
 use postroom_automation::schedule::{self, Missed, Schedule, ScheduleState, Task};
 use postroom_core::id::RunId;
 use postroom_core::run::Run;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// A schedule.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ScheduleView {
     schedule_id: String,
     status: ScheduleStatus,
@@ -16,19 +17,19 @@ pub struct ScheduleView {
     time_zone: String,
     missed: Missed,
     /// Unless it is paused or over.
-    next_at: Option<String>,
+    next_at: Option<Moment>,
     /// The time that was submitted for last.
-    last_at: Option<String>,
+    last_at: Option<Moment>,
     last_run_id: Option<RunId>,
     /// Why the last submission was refused, if it was.
     last_error: Option<String>,
     fired: u64,
     run: Task,
-    created_at: String,
+    created_at: Moment,
 }
 
 /// Where a schedule stands.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ScheduleStatus {
     Active,

@@ -12,12 +12,13 @@ use postroom_core::message::Metadata;
 use postroom_core::pending::{Boundary, Delivery, Granularity};
 use postroom_core::run::RunSpec;
 use postroom_core::ticket::Decision;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::message::Messages;
 use super::reserved::not_reserved;
-use super::time::parse_moment;
+use super::time::{Moment, parse_moment};
 use crate::problem::{Problem, Result};
 
 /// How many messages one submission may have.
@@ -27,7 +28,7 @@ pub const MESSAGES_MAX: usize = 1_000;
 const DELAY_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// The body of a submission. Everything but `messages` may be left out or `null`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionBody {
     #[serde(default)]
@@ -51,6 +52,7 @@ pub struct SubmissionBody {
     #[serde(default)]
     delay_ms: Option<u64>,
     #[serde(default)]
+    #[schemars(with = "Option<Moment>")]
     available_at: Option<String>,
     #[serde(default)]
     max_attempts: Option<u32>,
@@ -69,7 +71,7 @@ pub struct SubmissionBody {
 }
 
 /// When and how a running agent takes messages in.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveryBody {
     #[serde(default)]
@@ -183,7 +185,7 @@ fn invalid(detail: &'static str) -> Problem {
 }
 
 /// The answer to a submission.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SubmittedView {
     run_id: RunId,
     dispatch_id: Option<DispatchId>,

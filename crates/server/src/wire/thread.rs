@@ -5,12 +5,13 @@ use std::sync::Arc;
 use postroom_core::id::{Epoch, RunId, ThreadId};
 use postroom_core::message::Metadata;
 use postroom_core::thread::Thread;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::time::moment;
+use super::time::{Moment, moment};
 
 /// A thread with its pointers and counters.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ThreadView {
     thread_id: ThreadId,
     parent_thread_id: Option<ThreadId>,
@@ -23,8 +24,8 @@ pub struct ThreadView {
     event_count: u64,
     queued: u64,
     pending: u64,
-    created_at: String,
-    updated_at: String,
+    created_at: Moment,
+    updated_at: Moment,
 }
 
 impl From<Thread> for ThreadView {

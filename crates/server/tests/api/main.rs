@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod malformed;
 mod nesting;
+mod openapi;
 mod runs;
 mod schedules;
 mod sessions;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::request::Drawn;
 use crate::client::{Reply, request};
 use crate::house::House;
+use crate::openapi;
 
 /// Every problem that a request can be answered with while all is well, and its status: programs
 /// rely on both.
@@ -86,6 +87,7 @@ pub async fn answered<S: MailboxStore + 'static>(house: &House<S>, drawn: &Drawn
         return status;
     }
     let reply = Reply::read(response).await;
+    openapi::check(drawn.method, &drawn.path, &reply);
     match status {
         200..300 => success(drawn, &reply),
         400..500 => refusal(drawn, &reply),
