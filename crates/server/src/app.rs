@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Access, Caller};
 use crate::bind::is_loopback;
+use crate::compression::compression;
 use crate::problem::{Problem, Result};
 use crate::{guard, headers, routes};
 
@@ -171,6 +172,7 @@ pub fn router(options: Options) -> Router {
         .method_not_allowed_fallback(routes::wrong_method)
         .layer(from_fn_with_state(access, auth::check))
         .layer(from_fn_with_state(guard, guard::check))
+        .layer(compression())
         .layer(from_fn(headers::put_headers))
         .with_state(house)
 }

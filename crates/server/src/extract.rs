@@ -11,6 +11,7 @@ use postroom_core::id::IdempotencyKey;
 use serde::de::DeserializeOwned;
 
 use crate::nesting::{LEVELS_MAX, is_too_deep};
+use crate::object::Object;
 use crate::problem::{Problem, Result};
 
 /// The longest body.
@@ -28,16 +29,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let body = json_body(request).await?;
-        // Serde would take a list for an object whose fields are given by their places.
-        if body.trim_ascii_start().first() == Some(&b'[') {
-            return Err(Problem::bad_request("invalid_body", "give an object, not a list"));
-        }
-        parse(&body).map(Self)
+        let Object(body) = parse(&json_body(request).await?)?;
+        Ok(Self(body))
     }
 }
 
-/// A body that is a JSON list.
+/// A body that is a JSON list of objects.
 #[derive(Debug)]
 pub struct JsonList<T>(pub Vec<T>);
 
@@ -45,7 +42,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonList<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        parse(&json_body(request).await?).map(Self)
+        let items: Vec<Object<T>> = parse(&json_body(request).await?)?;
+        Ok(Self(items.into_iter().map(|Object(item)| item).collect()))
     }
 }
 
@@ -93,10 +91,8 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
 /// # Errors
 /// `invalid_body` where it is not of the wanted form.
 pub fn parse_object<T: DeserializeOwned>(value: serde_json::Value) -> Result<T> {
-    if !value.is_object() {
-        return Err(Problem::bad_request("invalid_body", "give an object"));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| not_of_the_form(&error))
+    let read = serde_path_to_error::deserialize(value);
+    read.map(|Object(body)| body).map_err(|error| not_of_the_form(&error))
 }
 
 fn not_of_the_form(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {

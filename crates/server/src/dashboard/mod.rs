@@ -64,7 +64,8 @@ fn answer(asked: &HeaderMap, media_type: &'static str, tag: &str, content: &[u8]
         ([(CONTENT_TYPE, media_type)], content.to_vec()).into_response()
     };
     let headers = response.headers_mut();
-    headers.extend(HeaderValue::from_str(tag).map(|tag| (ETAG, tag)));
+    // Weak: compressed or not, it is the same content and not the same bytes.
+    headers.extend(HeaderValue::from_str(&format!("W/{tag}")).map(|tag| (ETAG, tag)));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -12,6 +12,7 @@ use super::threads;
 use crate::api::{Accepted, Routes, about};
 use crate::app::App;
 use crate::extract::{Json, Path, Query};
+use crate::object::Object;
 use crate::problem::Result;
 use crate::wire::{DeliveryBody, Messages, PageView, RunView, SubmittedView, check_count};
 
@@ -95,7 +96,7 @@ async fn cancel(app: App, Path(run_id): Path<RunId>) -> Result<Accepted<CancelVi
 struct Inputs {
     messages: Messages,
     #[serde(default)]
-    delivery: Option<DeliveryBody>,
+    delivery: Option<Object<DeliveryBody>>,
 }
 
 async fn steer(
@@ -105,7 +106,7 @@ async fn steer(
 ) -> Result<Accepted<SubmittedView>> {
     let messages = inputs.messages.0;
     check_count(messages.len())?;
-    let delivery = inputs.delivery.unwrap_or_default().into();
+    let delivery = inputs.delivery.unwrap_or_default().0.into();
     let submitted = app.postroom().deliver(&run_id, messages, delivery).await?;
     Ok(Accepted(submitted.into()))
 }

@@ -23,6 +23,7 @@ use super::page::Limit;
 use crate::api::{Created, NoContent, Routes, about};
 use crate::app::App;
 use crate::extract::{Json, Path, Query};
+use crate::object::Object;
 use crate::problem::{Problem, Result};
 use crate::wire::{Messages, PageView, ScheduleView, check_count, check_webhook, not_reserved};
 
@@ -60,7 +61,7 @@ struct NewSchedule {
     time_zone: Option<String>,
     #[serde(default)]
     missed: Missed,
-    run: ScheduledRun,
+    run: Object<ScheduledRun>,
 }
 
 /// What is submitted: a submission's body, without what makes sense only once.
@@ -137,7 +138,7 @@ async fn create(app: App, Json(body): Json<NewSchedule>) -> Result<Created<Sched
         let never = schedule::InvalidTimes::Never { cron: body.cron };
         return Err(invalid(never.to_string()));
     }
-    let task = body.run.into_task(postroom.config().mailbox.default_max_attempts)?;
+    let task = body.run.0.into_task(postroom.config().mailbox.default_max_attempts)?;
     app.check_webhook(task.webhook.as_deref())?;
     let schedule = Schedule { cron: body.cron, time_zone, missed: body.missed, task };
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::time::{Moment, moment};
+use crate::object::Object;
 
 /// Messages of a submission: one text of the user, or a list.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +23,16 @@ pub struct Messages(pub Vec<NewMessage>);
 
 impl<'de> Deserialize<'de> for Messages {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read =
-            TextOrList::<MessageBody>::deserialize(deserializer, "a text, or a list of messages")?;
+        let read = TextOrList::<Object<MessageBody>>::deserialize(
+            deserializer,
+            "a text, or a list of messages",
+        )?;
         Ok(match read {
             TextOrList::None => Self::default(),
             TextOrList::Text(text) => Self(vec![NewMessage::user(&text)]),
-            TextOrList::List(list) => Self(list.into_iter().map(NewMessage::from).collect()),
+            TextOrList::List(list) => {
+                Self(list.into_iter().map(|Object(message)| message.into()).collect())
+            }
         })
     }
 }
@@ -52,7 +57,7 @@ pub struct MessageBody {
     role: Option<Role>,
     content: ContentBody,
     #[serde(default)]
-    tool_calls: Option<Vec<ToolCallBody>>,
+    tool_calls: Option<Vec<Object<ToolCallBody>>>,
     #[serde(default)]
     visibility: Option<Visibility>,
     #[serde(default)]
@@ -66,7 +71,7 @@ impl From<MessageBody> for NewMessage {
             id: body.id,
             role: body.role.unwrap_or(Role::User),
             content: body.content.0,
-            tool_calls: tool_calls.into_iter().map(ToolCall::from).collect(),
+            tool_calls: tool_calls.into_iter().map(|Object(call)| call.into()).collect(),
             visibility: body.visibility.unwrap_or_default(),
             metadata: body.metadata.unwrap_or_default(),
         }
@@ -94,13 +99,17 @@ pub struct ContentBody(pub Content);
 
 impl<'de> Deserialize<'de> for ContentBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read =
-            TextOrList::<BlockBody>::deserialize(deserializer, "a text, or a list of blocks")?;
+        let read = TextOrList::<Object<BlockBody>>::deserialize(
+            deserializer,
+            "a text, or a list of blocks",
+        )?;
         Ok(Self(match read {
             // An assistant's message may consist of tool calls alone.
             TextOrList::None => Content::default(),
             TextOrList::Text(text) => Content::Text(text),
-            TextOrList::List(list) => Content::Blocks(list.into_iter().map(Block::from).collect()),
+            TextOrList::List(list) => {
+                Content::Blocks(list.into_iter().map(|Object(block)| block.into()).collect())
+            }
         }))
     }
 }

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use super::message::Messages;
 use super::reserved::not_reserved;
 use super::time::{Moment, parse_moment};
+use crate::object::Object;
 use crate::problem::{Problem, Result};
 
 /// How many messages one submission may have.
@@ -57,9 +58,9 @@ pub struct SubmissionBody {
     #[serde(default)]
     max_attempts: Option<u32>,
     #[serde(default)]
-    delivery: Option<DeliveryBody>,
+    delivery: Option<Object<DeliveryBody>>,
     #[serde(default)]
-    decisions: Option<Vec<Decision>>,
+    decisions: Option<Vec<Object<Decision>>>,
     #[serde(default)]
     frontend_tools: Option<Vec<Value>>,
     #[serde(default)]
@@ -130,8 +131,9 @@ impl SubmissionBody {
             // Of the system's own making: no caller says where a run's end is told.
             report_to: None,
         };
+        let decisions = self.decisions.unwrap_or_default();
         let submit = Submit {
-            decisions: self.decisions.unwrap_or_default(),
+            decisions: decisions.into_iter().map(|Object(decision)| decision).collect(),
             agent_id: self.agent_id,
             run_id: self.run_id,
             expected_run_id: self.expected_run_id,
@@ -141,7 +143,7 @@ impl SubmissionBody {
             priority: self.priority.map(Priority).unwrap_or_default(),
             start,
             max_attempts,
-            delivery: self.delivery.unwrap_or_default().into(),
+            delivery: self.delivery.unwrap_or_default().0.into(),
             spec: Arc::new(spec),
             ..Submit::new(self.mode.unwrap_or_default(), messages)
         };

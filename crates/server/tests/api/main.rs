@@ -9,6 +9,7 @@ mod store;
 
 mod any_request;
 mod batch;
+mod compression;
 mod dashboard;
 mod decisions;
 mod dispatches;

@@ -51,6 +51,27 @@ async fn a_body_that_is_not_json_is_refused() {
     );
 }
 
+/// Serde by itself takes a list for an object whose fields are given by their places.
+#[tokio::test]
+async fn a_list_is_no_object_wherever_it_stands() {
+    let house = House::open().await;
+    let call = json!(["c", "clock", {}]);
+    for body in [
+        json!({"messages": "x", "delivery": ["new_run", "one", true]}),
+        json!({"messages": "x", "decisions": [[null, "c", "resume"]]}),
+        json!({"messages": [[null, "user", "x"]]}),
+        json!({"messages": [{"content": [["text", "x"]]}]}),
+        json!({"messages": [{"role": "assistant", "content": "x", "tool_calls": [call]}]}),
+    ] {
+        let answer = house.post("/v1/runs", &body).await;
+        answer.problem_saying(400, "invalid_body", "expected an object");
+    }
+    let schedule = json!({"cron": "0 9 * * *", "run": ["t", null, "x"]});
+    house.post("/v1/schedules", &schedule).await.problem(400, "invalid_body");
+    let decisions = json!([[null, "c", "resume"]]);
+    house.post("/v1/runs/r/decisions", &decisions).await.problem(400, "invalid_body");
+}
+
 #[tokio::test]
 async fn a_body_over_four_mebibytes_is_refused_and_one_under_is_not() {
     let house = House::open().await;
