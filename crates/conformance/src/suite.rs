@@ -82,7 +82,8 @@ macro_rules! suite {
                 one_that_ends_early, runs_outlive_processes, the_last_one_resumes_the_run;
             tenants: a_thread_is_its_callers, anothers_runs_and_dispatches, depth_of_each,
                 have_lists_of_their_own, is_for_ever, name_what_is_free, purges_of_each,
-                who_has_none_sees_all;
+                share_a_claim, take_turns, take_turns_past_a_full_agent,
+                take_turns_with_what_is_due, who_has_none_sees_all, without_room_are_passed_over;
             threads: create, delete, delete_is_refused_while_there_is_work, patch;
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use postroom_core::id::AgentId;
+use postroom_core::id::{AgentId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// All of them, by the tables of the configuration file.
@@ -25,6 +25,10 @@ pub struct Limits {
     /// Runs of one agent that execute here at once; an agent that is not named has no limit of its
     /// own.
     pub max_concurrent_runs_by_agent: BTreeMap<AgentId, usize>,
+    /// Runs of one tenant that execute here at once. In a configuration file it is said with the
+    /// tenants' other limits.
+    #[serde(skip)]
+    pub max_concurrent_runs_by_tenant: TenantRuns,
     /// How long a shutdown lets runs finish.
     pub drain_ms: u64,
     /// Queued dispatches of one thread.
@@ -33,12 +37,34 @@ pub struct Limits {
     pub max_pending_per_thread: u64,
 }
 
+/// How many runs of each tenant may execute at once; `None` stands for as many as of all together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TenantRuns {
+    /// Of these tenants.
+    pub named: BTreeMap<TenantId, Option<usize>>,
+    /// Of each that is not named.
+    pub others: Option<usize>,
+}
+
+impl TenantRuns {
+    /// How many of `tenant`.
+    pub fn of(&self, tenant: &TenantId) -> Option<usize> {
+        self.named.get(tenant).copied().unwrap_or(self.others)
+    }
+
+    /// Whether no tenant is limited.
+    pub fn is_none(&self) -> bool {
+        self.others.is_none() && self.named.values().all(Option::is_none)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let of_a_thread = postroom_core::command::Limits::default();
         Self {
             max_concurrent_runs: 64,
             max_concurrent_runs_by_agent: BTreeMap::new(),
+            max_concurrent_runs_by_tenant: TenantRuns::default(),
             drain_ms: 30_000,
             max_queued_per_thread: of_a_thread.max_queued,
             max_pending_per_thread: of_a_thread.max_pending,
@@ -184,6 +210,10 @@ impl Config {
         let fail = |key, value, rule| Err(InvalidConfig { key, value, rule });
         if self.limits.max_concurrent_runs == 0 {
             return fail("limits.max_concurrent_runs", 0, "it must be at least 1");
+        }
+        let tenants = &self.limits.max_concurrent_runs_by_tenant;
+        if tenants.named.values().chain([&tenants.others]).any(|max| *max == Some(0)) {
+            return fail("limits.max_concurrent_runs_by_tenant", 0, "it must be at least 1");
         }
         if let Some((key, value)) =
             self.mailbox.times_ms().find(|(key, ms)| *ms == 0 && !MAY_BE_ZERO.contains(key))

@@ -11,7 +11,7 @@ pub use reply::{
 pub use settle::{Outcome, RunResult, Settle, Step, Suspend, Take, Wait};
 pub use submit::{
     CancelTarget, ClaimRequest, CreateThread, DEFAULT_MAX_ATTEMPTS, Enqueue, Limits, Mode, Start,
-    Submit,
+    Submit, TenantRooms,
 };
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postroom_core::command::{
     CancelTarget, ClaimRequest, Command, CreateThread, Enqueue, Limits, Mode, Outcome, RunResult,
-    Settle, Start, Step, Submit, Suspend, Take, Wait,
+    Settle, Start, Step, Submit, Suspend, Take, TenantRooms, Wait,
 };
 use postroom_core::dispatch::{Claim, Priority};
 use postroom_core::event::EventBody;
@@ -225,6 +225,8 @@ impl Reader<'_> {
             lease: LEASE,
             begin: seed % 4 < 3,
             except_agents: if seed % 16 == 5 { Arc::from([agent(seed)]) } else { Arc::default() },
+            tenants: TenantRooms { others: usize::from(seed % 16 != 7), ..TenantRooms::default() },
+            after_tenant: None,
         }
     }
 

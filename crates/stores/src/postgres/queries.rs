@@ -79,6 +79,9 @@ queries! {
 
     LockReady = "lock_ready",
     LockReadyExcept = "lock_ready_except",
+    ReadyTenants = "ready_tenants",
+    LockReadyOf = "lock_ready_of",
+    LockReadyOfExcept = "lock_ready_of_except",
     LockDue = "lock_due",
     NextDue = "next_due",
     LockLeased = "lock_leased",

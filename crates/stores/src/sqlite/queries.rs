@@ -116,6 +116,7 @@ queries! {
     SubmissionsDelete = "submissions_delete",
     SubmissionsPurge = "submissions_purge",
 
+    ReadyTenant = "ready_tenant",
     ReadyAgent = "ready_agent",
     ReadyThreads = "ready_threads",
     DueThreads = "due_threads",
