@@ -22,6 +22,8 @@ macro_rules! suite {
             claim_ready: busy_threads_are_not_ready, by_priority, can_begin,
                 delayed_work_when_it_is_due, due_work_of_an_excluded_agent,
                 due_work_takes_its_place, one_of_each_thread, passes_over_excluded_agents;
+            collect: forgets_the_run_alone, frees_the_name, keeps_what_is_needed,
+                keeps_what_is_younger, piece_by_piece;
             commit: hears_of_a_stop, is_fenced, may_be_empty, suspends_in_memory,
                 writes_a_message_once, writes_a_step;
             decisions: a_default_closes_only_what_is_open, a_live_run_looks_itself, all_or_none,

@@ -138,6 +138,8 @@ mailbox! {
         /// How old events are when they are deleted; 0: they are kept. A store may keep those of a
         /// day until the whole day is as old.
         event_retention_ms, event_retention = 0;
+        /// How long ago runs ended when they are forgotten; 0: they are kept. Longer than `gc_ttl_ms`.
+        run_retention_ms, run_retention = 0;
         /// The delay before the second attempt; it doubles with each further one.
         default_retry_delay_ms, default_retry_delay = 250;
         /// The longest delay before another attempt.
@@ -189,8 +191,9 @@ pub struct InvalidConfig {
 }
 
 /// Where zero has a meaning: at once, or not at all.
-const MAY_BE_ZERO: [&str; 8] = [
+const MAY_BE_ZERO: [&str; 9] = [
     "event_retention_ms",
+    "run_retention_ms",
     "lease_margin_ms",
     "gc_ttl_ms",
     "default_retry_delay_ms",
@@ -232,6 +235,14 @@ impl Config {
                 "suspended_lease_ms",
                 self.mailbox.suspended_lease_ms,
                 "it must not be shorter than lease_ms",
+            );
+        }
+        let Mailbox { run_retention_ms, gc_ttl_ms, .. } = self.mailbox;
+        if run_retention_ms != 0 && run_retention_ms < gc_ttl_ms {
+            return fail(
+                "run_retention_ms",
+                run_retention_ms,
+                "it must not be shorter than gc_ttl_ms: a run is kept as long as its dispatches",
             );
         }
         if self.mailbox.default_max_attempts == 0 {

@@ -32,6 +32,7 @@ pub(super) enum Step {
     ClaimReady { request: ClaimRequest, limit: usize },
     Reclaim { scope: ReclaimScope, retry_in: Duration, limit: usize },
     Purge { older_than: Timestamp },
+    Collect { ended_before: Timestamp },
     Advance(Duration),
     GoBack(Duration),
 }
@@ -49,6 +50,7 @@ pub(super) fn step(random: &Random, seen: &Seen, now: Timestamp) -> Step {
             limit: 10,
         },
         15 => Step::Purge { older_than: now.before(make.delay()) },
+        16 => Step::Collect { ended_before: now.before(make.delay()) },
         _ => {
             let together = if random.once_in(4) { 1 + random.below(4) } else { 1 };
             Step::Apply((0..together).map(|_| make.envelope()).collect())

@@ -108,6 +108,10 @@ impl Reader<'_> {
                 content: Content::from("edited"),
             },
             36 => Command::RetractPending { message_id: self.message_id(a) },
+            37 if b % 4 == 0 => Command::CollectRun {
+                run_id: self.run_id_or_unknown(a),
+                ended_before: postroom_core::time::Timestamp(self.tables.now.get()),
+            },
             37 => Command::ReorderPending { message_ids: self.reordered(a, b) },
             2 | 38 => Command::Decide {
                 run_id: self.waiting_run(a),

@@ -72,6 +72,7 @@ fn asked(query: Query) -> Option<&'static str> {
         }
         Query::DispatchesPurgeOfTenant => "'acked', 1, 8, 'other'",
         Query::RunsWaitingForTasks | Query::RunsOwingReports => "'none', 8",
+        Query::OldRuns => "0, 8, 8000000000000",
         Query::QueuedThreadIds => "'t', 8",
         Query::MessagesRead | Query::EventsRead => "'deep', 0, 8",
         Query::DispatchesPurge | Query::DispatchesPurgeDefault => "'acked', 1, 8",
@@ -221,7 +222,7 @@ async fn with_ids(client: &Client, given: &str) -> String {
 }
 
 /// A value of this type with which a statement does nothing.
-fn nothing(of: &Type) -> String {
+pub(super) fn nothing(of: &Type) -> String {
     match *of {
         Type::INT8 => "0".to_owned(),
         Type::TEXT => "'none'".to_owned(),
@@ -232,7 +233,7 @@ fn nothing(of: &Type) -> String {
 }
 
 /// PostgreSQL calls the array of `x` `_x`.
-fn spelled(name: &str) -> &str {
+pub(super) fn spelled(name: &str) -> &str {
     match name {
         "int8" => "bigint",
         "bool" => "boolean",
