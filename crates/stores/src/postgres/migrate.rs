@@ -13,7 +13,7 @@ use super::error::{OpenError, said};
 use super::queries::in_schema;
 
 /// The migrations, in order. They are never edited after they landed.
-const MIGRATIONS: [(i64, &str); 5] = [
+pub(super) const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("migrations/0001_mailboxes.sql")),
     (2, include_str!("migrations/0002_reports.sql")),
     (3, include_str!("migrations/0003_retention.sql")),
