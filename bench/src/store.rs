@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_core::command::Envelope;
-use postroom_core::command::{ClaimRequest, Command, Outcome, Reply, RunResult, Settle, Step};
+use postroom_core::command::{
+    ClaimRequest, Command, Outcome, Reply, RunResult, Settle, Step, TenantRooms,
+};
 use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::ports::MailboxStore;
 
@@ -75,6 +77,8 @@ pub fn request() -> ClaimRequest {
         lease: Duration::from_secs(30),
         begin: true,
         except_agents: Arc::default(),
+        tenants: TenantRooms::default(),
+        after_tenant: None,
     }
 }
 

@@ -31,6 +31,8 @@ macro_rules! store_in_front {
                 -> Vec<::postroom_core::run::Run>;
             runs_owing_reports(after: Option<&::postroom_core::id::RunId> = maybe, limit: usize = copy)
                 -> Vec<::postroom_core::run::Run>;
+            old_runs(ended_before: ::postroom_core::time::Timestamp = copy, cursor: Option<&str> = text, limit: usize = copy)
+                -> ::postroom_core::ports::OldRuns;
             dispatch(id: ::postroom_core::id::DispatchId = copy)
                 -> Option<::postroom_core::dispatch::Dispatch>;
             dispatches(filter: &::postroom_core::ports::DispatchFilter = whole, limit: usize = copy, cursor: Option<&str> = text)

@@ -39,7 +39,12 @@ pub async fn check_invariants(
 
 /// The invariants that do not hold in a thread at this moment.
 pub fn violations(snapshot: &Snapshot) -> Violations {
-    let mut check = Check { snapshot, found: Vec::new() };
+    violations_without(snapshot, &HashSet::new())
+}
+
+/// The same where some runs were collected.
+fn violations_without(snapshot: &Snapshot, collected: &HashSet<RunId>) -> Violations {
+    let mut check = Check { snapshot, collected, found: Vec::new() };
     let Some(thread) = &snapshot.thread else {
         check.that(
             snapshot.runs.is_empty()
@@ -63,6 +68,7 @@ pub fn violations(snapshot: &Snapshot) -> Violations {
 
 struct Check<'s> {
     snapshot: &'s Snapshot,
+    collected: &'s HashSet<RunId>,
     found: Violations,
 }
 
@@ -203,9 +209,9 @@ impl<'s> Check<'s> {
             }
         }
         for message in &self.snapshot.messages {
-            self.that(self.run(&message.run_id).is_some(), || {
-                format!("9: message {} is of an unknown run", message.seq)
-            });
+            let is_known =
+                self.run(&message.run_id).is_some() || self.collected.contains(&message.run_id);
+            self.that(is_known, || format!("9: message {} is of an unknown run", message.seq));
         }
         let open = thread.open_run_id.as_ref();
         self.that(open.is_none_or(|id| self.run(id).is_some_and(|run| !run.is_done())), || {
@@ -226,6 +232,9 @@ impl<'s> Check<'s> {
             });
             self.that(dispatch.epoch <= thread.epoch, || format!("5: {id} is of a later epoch"));
             let Some(run) = self.run(&dispatch.run_id) else {
+                if self.collected.contains(&dispatch.run_id) {
+                    continue;
+                }
                 self.found.push(format!("9: dispatch {id} is of an unknown run"));
                 continue;
             };
@@ -268,20 +277,27 @@ impl<'s> Check<'s> {
 #[derive(Debug, Default)]
 pub struct Watcher {
     before: HashMap<ThreadId, Snapshot>,
+    /// Runs that were collected: they may be gone, and others may come under their names.
+    collected: HashSet<RunId>,
 }
 
 impl Watcher {
     /// The invariants that do not hold now, or were broken since the last look.
     pub fn look(&mut self, now: Snapshot) -> Violations {
-        let mut found = violations(&now);
+        let mut found = violations_without(&now, &self.collected);
         let Some(thread) = &now.thread else { return found };
         let id = thread.id.clone();
         if let Some(before) = self.before.get(&id) {
-            let changes = changes(before, &now);
+            let changes = changes(before, &now, &self.collected);
             found.extend(changes.into_iter().map(|violation| format!("thread {id}: {violation}")));
         }
         self.before.insert(id, now);
         found
+    }
+
+    /// The run was collected.
+    pub fn collected(&mut self, id: &RunId) {
+        self.collected.insert(id.clone());
     }
 
     /// The thread was removed: what comes under its name is another.
@@ -290,7 +306,7 @@ impl Watcher {
     }
 }
 
-fn changes(before: &Snapshot, now: &Snapshot) -> Violations {
+fn changes(before: &Snapshot, now: &Snapshot, collected: &HashSet<RunId>) -> Violations {
     let mut found = Violations::new();
     let mut that = |holds: bool, otherwise: &dyn Fn() -> String| {
         if !holds {
@@ -311,7 +327,7 @@ fn changes(before: &Snapshot, now: &Snapshot) -> Violations {
         that(kept, &|| format!("5: {} was {}, and is {state:?}", was.id, was.state()));
         that(was.state().is_terminal() || is.is_some(), &|| format!("4: {} is gone", was.id));
     }
-    for was in &before.runs {
+    for was in before.runs.iter().filter(|run| !collected.contains(&run.id)) {
         let is = now.runs.iter().find(|run| run.id == was.id);
         that(is.is_some(), &|| format!("4: run {} is gone", was.id));
         let requeued = now.dispatches.iter().any(|dispatch| {

@@ -22,6 +22,8 @@ macro_rules! suite {
             claim_ready: busy_threads_are_not_ready, by_priority, can_begin,
                 delayed_work_when_it_is_due, due_work_of_an_excluded_agent,
                 due_work_takes_its_place, one_of_each_thread, passes_over_excluded_agents;
+            collect: forgets_the_run_alone, frees_the_name, keeps_what_is_needed,
+                keeps_what_is_younger, piece_by_piece;
             commit: hears_of_a_stop, is_fenced, may_be_empty, suspends_in_memory,
                 writes_a_message_once, writes_a_step;
             decisions: a_default_closes_only_what_is_open, a_live_run_looks_itself, all_or_none,
@@ -82,7 +84,8 @@ macro_rules! suite {
                 one_that_ends_early, runs_outlive_processes, the_last_one_resumes_the_run;
             tenants: a_thread_is_its_callers, anothers_runs_and_dispatches, depth_of_each,
                 have_lists_of_their_own, is_for_ever, name_what_is_free, purges_of_each,
-                who_has_none_sees_all;
+                share_a_claim, take_turns, take_turns_past_a_full_agent,
+                take_turns_with_what_is_due, who_has_none_sees_all, without_room_are_passed_over;
             threads: create, delete, delete_is_refused_while_there_is_work, patch;
         }
     };

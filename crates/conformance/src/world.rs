@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postroom_core::command::{
     Activation, Begun, ClaimRequest, Command, Delivered, Enqueue, Envelope, Mode, Outcome, Reply,
-    RunResult, Settle, Settled, Start, Step, Submit, Submitted, Wait,
+    RunResult, Settle, Settled, Start, Step, Submit, Submitted, TenantRooms, Wait,
 };
 use postroom_core::dispatch::{Claim, Dispatch, DispatchState, Priority};
 use postroom_core::error::{Refusal, StoreError};
@@ -226,6 +226,8 @@ pub fn request(node: &str) -> ClaimRequest {
         lease: LEASE,
         begin: false,
         except_agents: Arc::from([]),
+        tenants: TenantRooms::default(),
+        after_tenant: None,
     }
 }
 

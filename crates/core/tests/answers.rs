@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postroom_core::command::{
-    Begun, ClaimRequest, Command, Delivered, Mode, Outcome, Reply, Settle, Step, Submit, Wait,
+    Begun, ClaimRequest, Command, Delivered, Mode, Outcome, Reply, Settle, Step, Submit,
+    TenantRooms, Wait,
 };
 use postroom_core::id::{MessageId, NodeId, ThreadId};
 use postroom_core::message::NewMessage;
@@ -36,6 +37,8 @@ fn an_answer_does_not_overtake_what_is_pending_for_its_run() {
         lease: Duration::from_secs(30),
         begin: true,
         except_agents: Arc::from([]),
+        tenants: TenantRooms::default(),
+        after_tenant: None,
     };
     let plain = Delivery::default();
     let barrier = Delivery {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use postroom_core::id::AgentId;
+use postroom_core::id::{AgentId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// All of them, by the tables of the configuration file.
@@ -25,6 +25,10 @@ pub struct Limits {
     /// Runs of one agent that execute here at once; an agent that is not named has no limit of its
     /// own.
     pub max_concurrent_runs_by_agent: BTreeMap<AgentId, usize>,
+    /// Runs of one tenant that execute here at once. In a configuration file it is said with the
+    /// tenants' other limits.
+    #[serde(skip)]
+    pub max_concurrent_runs_by_tenant: TenantRuns,
     /// How long a shutdown lets runs finish.
     pub drain_ms: u64,
     /// Queued dispatches of one thread.
@@ -33,12 +37,34 @@ pub struct Limits {
     pub max_pending_per_thread: u64,
 }
 
+/// How many runs of each tenant may execute at once; `None` stands for as many as of all together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TenantRuns {
+    /// Of these tenants.
+    pub named: BTreeMap<TenantId, Option<usize>>,
+    /// Of each that is not named.
+    pub others: Option<usize>,
+}
+
+impl TenantRuns {
+    /// How many of `tenant`.
+    pub fn of(&self, tenant: &TenantId) -> Option<usize> {
+        self.named.get(tenant).copied().unwrap_or(self.others)
+    }
+
+    /// Whether no tenant is limited.
+    pub fn is_none(&self) -> bool {
+        self.others.is_none() && self.named.values().all(Option::is_none)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let of_a_thread = postroom_core::command::Limits::default();
         Self {
             max_concurrent_runs: 64,
             max_concurrent_runs_by_agent: BTreeMap::new(),
+            max_concurrent_runs_by_tenant: TenantRuns::default(),
             drain_ms: 30_000,
             max_queued_per_thread: of_a_thread.max_queued,
             max_pending_per_thread: of_a_thread.max_pending,
@@ -112,6 +138,8 @@ mailbox! {
         /// How old events are when they are deleted; 0: they are kept. A store may keep those of a
         /// day until the whole day is as old.
         event_retention_ms, event_retention = 0;
+        /// How long ago runs ended when they are forgotten; 0: they are kept. Longer than `gc_ttl_ms`.
+        run_retention_ms, run_retention = 0;
         /// The delay before the second attempt; it doubles with each further one.
         default_retry_delay_ms, default_retry_delay = 250;
         /// The longest delay before another attempt.
@@ -163,8 +191,9 @@ pub struct InvalidConfig {
 }
 
 /// Where zero has a meaning: at once, or not at all.
-const MAY_BE_ZERO: [&str; 8] = [
+const MAY_BE_ZERO: [&str; 9] = [
     "event_retention_ms",
+    "run_retention_ms",
     "lease_margin_ms",
     "gc_ttl_ms",
     "default_retry_delay_ms",
@@ -185,6 +214,10 @@ impl Config {
         if self.limits.max_concurrent_runs == 0 {
             return fail("limits.max_concurrent_runs", 0, "it must be at least 1");
         }
+        let tenants = &self.limits.max_concurrent_runs_by_tenant;
+        if tenants.named.values().chain([&tenants.others]).any(|max| *max == Some(0)) {
+            return fail("limits.max_concurrent_runs_by_tenant", 0, "it must be at least 1");
+        }
         if let Some((key, value)) =
             self.mailbox.times_ms().find(|(key, ms)| *ms == 0 && !MAY_BE_ZERO.contains(key))
         {
@@ -202,6 +235,14 @@ impl Config {
                 "suspended_lease_ms",
                 self.mailbox.suspended_lease_ms,
                 "it must not be shorter than lease_ms",
+            );
+        }
+        let Mailbox { run_retention_ms, gc_ttl_ms, .. } = self.mailbox;
+        if run_retention_ms != 0 && run_retention_ms < gc_ttl_ms {
+            return fail(
+                "run_retention_ms",
+                run_retention_ms,
+                "it must not be shorter than gc_ttl_ms: a run is kept as long as its dispatches",
             );
         }
         if self.mailbox.default_max_attempts == 0 {

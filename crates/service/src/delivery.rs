@@ -49,8 +49,8 @@ async fn deliver(node: &Arc<Node>, claimed: Claimed) -> Option<Claimed> {
             return None;
         }
     };
-    if !permit.assign(&dispatch.agent_id) {
-        // Another run took the agent's last place while this one was being claimed.
+    if !permit.assign(&dispatch) {
+        // Another run took the agent's or the tenant's last place while this one was being claimed.
         settle::hand_back(node, &dispatch).await;
         return None;
     }

@@ -68,7 +68,10 @@ async fn claim_what_fits(node: &Arc<Node>) -> Result<(), StoreError> {
     // Before the query: what becomes ready meanwhile marks again.
     node.ready.take();
     let asked_at = Instant::now();
-    let found = node.claim_ready(node.claim_request(None), permits.len()).await?;
+    let found = node.claim_ready(node.claim_request_for_all(), permits.len()).await?;
+    if let Some(last) = found.claimed.last() {
+        node.admission.served(&last.dispatch.tenant);
+    }
     if let Some(delay) = found.next_due_in {
         node.ready.mark_in(delay);
     }

@@ -15,7 +15,7 @@ use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
-    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, PurgedEvents,
+    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, OldRuns, Page, PurgedEvents,
     ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };
 use postroom_core::run::Run;
@@ -88,6 +88,7 @@ in_time! {
     read runs(filter: &RunFilter, limit: usize, cursor: Option<&str>) -> Page<Run>;
     read runs_waiting_for_tasks(after: Option<&RunId>, limit: usize) -> Vec<Run>;
     read runs_owing_reports(after: Option<&RunId>, limit: usize) -> Vec<Run>;
+    read old_runs(ended_before: Timestamp, cursor: Option<&str>, limit: usize) -> OldRuns;
     read dispatch(id: DispatchId) -> Option<Dispatch>;
     read dispatches(filter: &DispatchFilter, limit: usize, cursor: Option<&str>) -> Page<Dispatch>;
     read messages(thread_id: &ThreadId, after_seq: u64, limit: usize) -> Vec<LogMessage>;

@@ -10,6 +10,7 @@
 mod admission;
 mod background;
 mod backoff;
+mod collect;
 pub mod config;
 mod context;
 mod delivery;

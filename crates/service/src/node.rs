@@ -3,8 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use postroom_core::command::ClaimRequest;
-use postroom_core::id::{AgentId, NodeId, ThreadId};
+use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::policy::RetryPolicy;
 use postroom_core::ports::{Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner};
 use tokio::sync::oneshot;
@@ -167,17 +166,6 @@ impl Node {
     /// Tells other nodes that the thread has work, where there are others.
     pub(crate) fn signal(&self, thread_id: &ThreadId) -> Then {
         if self.is_alone { Then::Nothing } else { Then::Signal(thread_id.clone()) }
-    }
-
-    /// What this node asks for when it claims: what it has room for, the place included that a run
-    /// of agent `own` is about to leave.
-    pub(crate) fn claim_request(&self, own: Option<&AgentId>) -> ClaimRequest {
-        ClaimRequest {
-            node: self.id.clone(),
-            lease: self.config.mailbox.lease(),
-            begin: true,
-            except_agents: self.admission.full_agents(own),
-        }
     }
 }
 

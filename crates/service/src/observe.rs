@@ -118,6 +118,7 @@ impl Operation {
             | Command::RetractPending { .. }
             | Command::ReorderPending { .. }
             | Command::FinishTask { .. }
+            | Command::CollectRun { .. }
             | Command::Reported { .. } => Self::Other,
         }
     }

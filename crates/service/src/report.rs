@@ -158,6 +158,8 @@ async fn post(node: &Arc<Node>, run: &Run, report: ReportId, url: &str) -> Resul
     let (Ok(thread_id), Ok(agent_id)) = (thread_id, agent_id) else { return Ok(()) };
     let mut submit = Submit::new(Mode::Enqueue, vec![message]);
     submit.agent_id = Some(agent_id);
+    // A run is kept while it has children that are under way: what is posted is the run.
+    submit.parent_run_id = Some(run.id.clone());
     submit.spec = RunSpec { overrides: post.to_overrides(), ..RunSpec::default() }.into();
     submit_for(node, run, &thread_id, submit).await
 }

@@ -130,7 +130,7 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
     // Whoever asked a run to stop wants the thread for something else, and a node that drains wants
     // no more. The next run may take this one's place, so that is not counted.
     let goes_on = permit.keeps() && !was_stopped && node.lifecycle.is_ready();
-    let next = goes_on.then(|| node.claim_request(permit.agent()));
+    let next = goes_on.then(|| node.claim_request(Some(&permit)));
     let settle = Settle { claim: execution.claim.clone(), step, outcome, next };
 
     let (reply, asked_at) = settle_until_deadline(execution, settle).await;

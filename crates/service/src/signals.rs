@@ -125,7 +125,7 @@ async fn claim(node: &Arc<Node>, thread_id: ThreadId) -> Result<Verdict, StoreEr
             let busy_here = thread.claimed_dispatch_id.is_some_and(is_here);
             if busy_here || thread.queued == 0 { Verdict::Ack } else { Verdict::Later }
         }
-        // Its agent has no room here.
+        // Its agent or its tenant has no room here.
         Readiness::Ready { .. } => Verdict::Later,
     })
 }

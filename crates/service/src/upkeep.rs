@@ -10,6 +10,7 @@ use postroom_core::error::StoreError;
 use postroom_core::ports::ReclaimScope;
 use tokio_util::sync::CancellationToken;
 
+use crate::collect::{self, Looked};
 use crate::node::Node;
 use crate::observe::{Operation, Outcome};
 use crate::{orphans, recovery, report};
@@ -45,9 +46,10 @@ async fn sweep_once(node: &Arc<Node>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes terminal dispatches and events that are old and forgets nodes that were silent for long,
-/// from time to time, and calls the hook.
+/// Deletes terminal dispatches, events and runs that are old and forgets nodes that were silent for
+/// long, from time to time, and calls the hook.
 pub(crate) async fn collect(node: Arc<Node>, stop: CancellationToken) {
+    let mut looked = Looked::default();
     while next_turn(&node, &stop, node.config.mailbox.gc_interval()).await {
         if let Err(error) = forget_nodes(&node).await {
             tracing::debug!(%error, "silent nodes were not forgotten: the next collection tries again");
@@ -62,6 +64,13 @@ pub(crate) async fn collect(node: Arc<Node>, stop: CancellationToken) {
         };
         if let Err(error) = purge_events(&node, &stop).await {
             tracing::warn!(%error, "old events were not deleted: the next collection tries again");
+        }
+        match collect::runs(&node, &mut looked, &stop).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::debug!(gone, "runs that ended long ago are forgotten"),
+            Err(error) => {
+                tracing::warn!(%error, "old runs were not deleted: the next collection tries again");
+            }
         }
         let Some(hook) = &node.on_collect else { continue };
         if catch_unwind(AssertUnwindSafe(|| hook(deleted))).is_err() {

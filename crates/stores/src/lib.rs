@@ -17,3 +17,4 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod system;
+mod turns;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_core::command::Delivered;
+use postroom_core::command::{Command, Delivered, Envelope};
 use postroom_core::dispatch::Dispatch;
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::SharedEvent;
+use postroom_core::id::{RunId, ThreadId};
 use postroom_core::ports::{Applied, MailboxStore};
+use postroom_core::time::Timestamp;
 
 use super::generate::Step;
 
@@ -35,6 +37,8 @@ pub(super) enum Answer {
     Ready(Answered<(Vec<Delivered>, Vec<SharedEvent>, Option<Duration>)>),
     Reclaimed(Answered<(Vec<Arc<Dispatch>>, Vec<SharedEvent>)>),
     Purged(Answered<u64>),
+    /// What a look found, and what became of it.
+    Collected(Answered<Vec<(ThreadId, RunId)>>, Vec<Answered<Applied>>),
     /// To what only moves the clock.
     Nothing,
 }
@@ -59,8 +63,37 @@ impl Answer {
             Step::Purge { older_than } => Self::Purged(
                 store.purge_terminal(None, None, older_than, 1_000).await.map_err(Refused::from),
             ),
+            Step::Collect { ended_before } => Self::of_collection(store, ended_before).await,
             Step::Advance(_) | Step::GoBack(_) => Self::Nothing,
         }
+    }
+
+    /// The dispatches of what is as old are purged first, as they are in life.
+    async fn of_collection(store: &dyn MailboxStore, ended_before: Timestamp) -> Self {
+        let purged = store.purge_terminal(None, None, ended_before, 1_000).await;
+        if let Err(error) = purged {
+            return Self::Collected(Err(error.into()), Vec::new());
+        }
+        let (mut found, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            match store.old_runs(ended_before, cursor.as_deref(), 7).await {
+                Ok(old) => {
+                    found.extend(old.runs);
+                    cursor = old.next_cursor;
+                }
+                Err(error) => return Self::Collected(Err(error.into()), Vec::new()),
+            }
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let collect = |(thread_id, run_id): &(ThreadId, RunId)| {
+            let command = Command::CollectRun { run_id: run_id.clone(), ended_before };
+            Envelope::new(thread_id.clone(), command)
+        };
+        let answers = store.apply(found.iter().map(collect).collect()).await;
+        let answers = answers.into_iter().map(|answer| Ok(answer?)).collect();
+        Self::Collected(Ok(found), answers)
     }
 
     /// What went wrong in the store itself.
@@ -76,6 +109,7 @@ impl Answer {
             Self::Ready(answer) => of(answer),
             Self::Reclaimed(answer) => of(answer),
             Self::Purged(answer) => of(answer),
+            Self::Collected(found, answers) => of(found).or_else(|| answers.iter().find_map(of)),
             Self::Nothing => None,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postroom_core::command::{
     CancelTarget, ClaimRequest, Command, CreateThread, Enqueue, Envelope, Limits, Mode, Outcome,
-    RunResult, Settle, Start, Step as RunStep, Submit, Suspend, Take, Wait,
+    RunResult, Settle, Start, Step as RunStep, Submit, Suspend, Take, TenantRooms, Wait,
 };
 use postroom_core::dispatch::{Claim, Priority};
 use postroom_core::event::EventBody;
@@ -32,6 +32,7 @@ pub(super) enum Step {
     ClaimReady { request: ClaimRequest, limit: usize },
     Reclaim { scope: ReclaimScope, retry_in: Duration, limit: usize },
     Purge { older_than: Timestamp },
+    Collect { ended_before: Timestamp },
     Advance(Duration),
     GoBack(Duration),
 }
@@ -49,6 +50,7 @@ pub(super) fn step(random: &Random, seen: &Seen, now: Timestamp) -> Step {
             limit: 10,
         },
         15 => Step::Purge { older_than: now.before(make.delay()) },
+        16 => Step::Collect { ended_before: now.before(make.delay()) },
         _ => {
             let together = if random.once_in(4) { 1 + random.below(4) } else { 1 };
             Step::Apply((0..together).map(|_| make.envelope()).collect())
@@ -198,7 +200,26 @@ impl Make<'_> {
             } else {
                 Arc::from([])
             },
+            tenants: self.rooms(),
+            after_tenant: match random.below(4) {
+                0 => Some(tenant()),
+                1 => Some(TenantId::default()),
+                _ => None,
+            },
         }
+    }
+
+    /// Mostly for all that comes.
+    fn rooms(&self) -> TenantRooms {
+        let mut rooms = TenantRooms::default();
+        if self.random.once_in(5) {
+            let tenant = [tenant(), TenantId::default()][self.random.below(2)].clone();
+            rooms.named = Arc::from([(tenant, self.random.below(2))]);
+        }
+        if self.random.once_in(12) {
+            rooms.others = self.random.below(2);
+        }
+        rooms
     }
 
     fn start(&self) -> Start {

@@ -11,7 +11,7 @@ mod seen;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use postroom_core::command::Command;
+use postroom_core::command::{Command, Reply};
 use postroom_core::error::StoreError;
 use postroom_core::id::{TenantId, ThreadId};
 use postroom_core::ports::{Clock, DepthByState, DispatchFilter, MailboxStore, RunFilter};
@@ -64,7 +64,7 @@ async fn drive(
         let step = generate::step(&random, &pair.seen, pair.clock.now());
         history.push(step.clone());
         // A purge hides how what it takes has ended: look before it too.
-        let hides = matches!(step, Step::Purge { .. });
+        let hides = matches!(step, Step::Purge { .. } | Step::Collect { .. });
         let looks = hides || n % look_every == 0 || n == steps;
         let mut outcome = if hides { pair.look().await } else { Ok(()) };
         if outcome.is_ok() {
@@ -123,6 +123,13 @@ impl Pair {
             for (envelope, answer) in commands.iter().zip(answers) {
                 if answer.is_ok() && matches!(envelope.command, Command::DeleteThread) {
                     self.watcher.forget(&envelope.thread_id);
+                }
+            }
+        }
+        if let Answer::Collected(Ok(found), answers) = &expected {
+            for ((_, run_id), answer) in found.iter().zip(answers) {
+                if answer.as_ref().is_ok_and(|it| it.reply == Reply::Collected(true)) {
+                    self.watcher.collected(run_id);
                 }
             }
         }

@@ -4,6 +4,7 @@ pub mod begin;
 pub mod cancel;
 pub mod claim;
 pub mod claim_ready;
+pub mod collect;
 pub mod commit;
 pub mod decisions;
 pub mod deep_queue;

@@ -1,11 +1,15 @@
 //! Tenants: each sees its own, and of others' not even that it is there.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use postroom_core::command::{
-    CancelTarget, Command, CreateThread, Enqueue, Envelope, Mode, Outcome, Reply, Submit, Submitted,
+    CancelTarget, ClaimRequest, Command, CreateThread, Enqueue, Envelope, Mode, Outcome, Reply,
+    Start, Submit, Submitted, TenantRooms,
 };
-use postroom_core::dispatch::DispatchState;
+use postroom_core::dispatch::{DispatchState, Priority};
 use postroom_core::error::{Refusal, StoreError};
-use postroom_core::id::{MessageId, RunId, TenantId, ThreadId};
+use postroom_core::id::{AgentId, MessageId, RunId, TenantId, ThreadId};
 use postroom_core::message::{Content, Metadata, NewMessage};
 use postroom_core::pending::Delivery;
 use postroom_core::ports::{Applied, Clock, DispatchFilter, RunFilter, ThreadFilter};
@@ -340,7 +344,7 @@ pub async fn purges_of_each(world: World) {
             world.ack(&t, &active.claim).await;
         }
     }
-    world.clock.advance(std::time::Duration::from_mins(1));
+    world.clock.advance(Duration::from_mins(1));
     let now = world.clock.now();
     let purge = async |of: &TenantId, state, limit| {
         world.store.purge_terminal(Some(of), state, now, limit).await.expect("a purge")
@@ -357,4 +361,132 @@ pub async fn purges_of_each(world: World) {
     let rest = world.store.purge_terminal(None, None, now, 10).await.expect("a purge");
     assert_eq!(rest, 3);
     assert_eq!(depth(&world, &blue).await, [0; 6]);
+}
+
+/// Gives each tenant threads with one run each, the first one's first, named `tenant-1` and on.
+async fn queue(world: &World, tenants: &[(&TenantId, usize)]) {
+    for (tenant, count) in tenants {
+        for number in 1..=*count {
+            submit_as(world, tenant, &thread(&format!("{tenant}-{number}"))).await;
+            world.clock.advance(Duration::from_millis(1));
+        }
+    }
+}
+
+async fn claim_ready(world: &World, request: ClaimRequest, limit: usize) -> (Vec<String>, bool) {
+    let ready = world.store.claim_ready(request, limit).await.expect("a claim");
+    let threads = ready.claimed.iter().map(|delivered| delivered.dispatch.thread_id.to_string());
+    (threads.collect(), ready.next_due_in == Some(Duration::ZERO))
+}
+
+/// Whoever has much ready does not keep others waiting: each tenant in its turn gives its most urgent
+/// head, whatever the others' priorities; and what is left of a claim is for who has more.
+pub async fn take_turns(world: World) {
+    let (red, blue) = (tenant("red"), tenant("blue"));
+    queue(&world, &[(&default_tenant(), 40), (&red, 1), (&blue, 2)]).await;
+    let urgent = Enqueue { priority: Priority(0), ..delivery("urgent") };
+    world.enqueue(&thread("default-30"), urgent).await;
+
+    let mut after = None;
+    let mut claimed = Vec::new();
+    for _ in 0..6 {
+        let request = ClaimRequest { after_tenant: after, ..request("n") };
+        let ready = world.store.claim_ready(request, 1).await.expect("a claim").claimed;
+        let [delivered] = &ready[..] else { panic!("one is ready: {ready:?}") };
+        after = Some(delivered.dispatch.tenant.clone());
+        claimed.push(delivered.dispatch.thread_id.to_string());
+    }
+    assert_eq!(
+        claimed,
+        ["default-30", "blue-1", "red-1", "default-1", "blue-2", "default-2"],
+        "tenants take turns"
+    );
+    let (rest, _) = claim_ready(&world, request("n"), 100).await;
+    assert_eq!(rest.len(), 37, "one tenant alone has all turns");
+}
+
+/// A claim of many brings each tenant's share, and says where one tenant has more.
+pub async fn share_a_claim(world: World) {
+    let red = tenant("red");
+    queue(&world, &[(&default_tenant(), 12), (&red, 2)]).await;
+    let (first, has_more) = claim_ready(&world, request("n"), 4).await;
+    assert_eq!(first, ["default-1", "red-1", "default-2", "red-2"]);
+    assert!(!has_more, "it is full: more may be ready");
+    queue(&world, &[(&tenant("blue"), 1)]).await;
+    let (second, has_more) = claim_ready(&world, request("n"), 6).await;
+    assert_eq!(second, ["default-3", "blue-1", "default-4", "default-5"]);
+    assert!(has_more, "a tenant has more than its share");
+    let (third, _) = claim_ready(&world, request("n"), 20).await;
+    assert_eq!(third.len(), 7);
+}
+
+/// Of a tenant no more is claimed than there is room for, and it holds nobody up; what it has stays
+/// ready.
+pub async fn without_room_are_passed_over(world: World) {
+    let (red, blue) = (tenant("red"), tenant("blue"));
+    queue(&world, &[(&default_tenant(), 5), (&red, 5), (&blue, 5)]).await;
+    let named = Arc::from([(default_tenant(), 0), (red.clone(), 2)]);
+    let rooms = |named| TenantRooms { named, ..TenantRooms::default() };
+    let limited = ClaimRequest { tenants: rooms(named), ..request("n") };
+    let t = thread("red-5");
+    let (mut claimed, _) = claim_ready(&world, limited.clone(), 20).await;
+    claimed.sort();
+    let all_blue = (1..=5).map(|number| format!("blue-{number}"));
+    let expected: Vec<String> = all_blue.chain(["red-1".to_owned(), "red-2".to_owned()]).collect();
+    assert_eq!(claimed, expected);
+
+    let full = ClaimRequest { tenants: rooms(Arc::from([(red, 0)])), ..request("n") };
+    match world.apply(&t, Command::Claim(full.clone())).await {
+        Reply::Claimed(None) => {}
+        other => panic!("there is no room, and a claim was answered {other:?}"),
+    }
+    let (rest, _) = claim_ready(&world, full, 20).await;
+    assert_eq!(rest.len(), 5, "the default tenant's: {rest:?}");
+    let others = TenantRooms { others: 1, ..TenantRooms::default() };
+    let (one, _) = claim_ready(&world, ClaimRequest { tenants: others, ..request("n") }, 20).await;
+    assert_eq!(one, ["red-3"], "who is not named has the room of others");
+    assert_eq!(claim_ready(&world, request("n"), 20).await.0, ["red-4", "red-5"]);
+    world.snapshot(&t).await;
+}
+
+/// An agent without room is passed over in each tenant's turn.
+pub async fn take_turns_past_a_full_agent(world: World) {
+    let red = tenant("red");
+    let agent = AgentId::parse("busy").expect("a name");
+    for name in ["red-1", "red-2"] {
+        let agent_id = (name == "red-1").then(|| agent.clone());
+        let command = Command::Enqueue(Box::new(Enqueue { agent_id, ..delivery(name) }));
+        apply_as(&world, &red, &thread(name), command).await.expect("it is queued");
+    }
+    queue(&world, &[(&default_tenant(), 2)]).await;
+    let without = ClaimRequest { except_agents: Arc::from([agent]), ..request("n") };
+    let (claimed, _) = claim_ready(&world, without, 10).await;
+    assert_eq!(claimed, ["default-1", "red-2", "default-2"]);
+    assert_eq!(claim_ready(&world, request("n"), 10).await.0, ["red-1"]);
+}
+
+/// What is due of a tenant without room takes its place in the queue, and is not looked at again and
+/// again; and much that becomes due at once does not hide another tenant's.
+pub async fn take_turns_with_what_is_due(world: World) {
+    let (red, blue) = (tenant("red"), tenant("blue"));
+    let delayed = |start| Enqueue { start, ..delivery("x") };
+    for number in 0..30 {
+        let start = Start::In(Duration::from_secs(1));
+        let run_id = RunId::parse(&format!("r{number}")).expect("a name");
+        let command = Command::Enqueue(Box::new(Enqueue { run_id, ..delayed(start) }));
+        let t = thread(&format!("red-{number}"));
+        apply_as(&world, &red, &t, command).await.expect("it is queued");
+    }
+    let start = Start::In(Duration::from_secs(2));
+    let command = Command::Enqueue(Box::new(delayed(start)));
+    apply_as(&world, &blue, &thread("blue"), command).await.expect("it is queued");
+    world.clock.advance(Duration::from_secs(3));
+
+    let named = Arc::from([(red.clone(), 0)]);
+    let tenants = TenantRooms { named, ..TenantRooms::default() };
+    let full = ClaimRequest { tenants, ..request("n") };
+    assert_eq!(claim_ready(&world, full.clone(), 1).await, (vec!["blue".to_owned()], false));
+    assert_eq!(claim_ready(&world, full, 1).await, (Vec::new(), false), "nothing is due any more");
+    world.snapshot(&thread("red-3")).await;
+    assert_eq!(claim_ready(&world, request("n"), 40).await.0.len(), 30);
 }

@@ -11,7 +11,7 @@ pub use reply::{
 pub use settle::{Outcome, RunResult, Settle, Step, Suspend, Take, Wait};
 pub use submit::{
     CancelTarget, ClaimRequest, CreateThread, DEFAULT_MAX_ATTEMPTS, Enqueue, Limits, Mode, Start,
-    Submit,
+    Submit, TenantRooms,
 };
 
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::message::{Content, Metadata, NewMessage};
 use crate::pending::Delivery;
 use crate::report::ReportId;
 use crate::ticket::Decision;
+use crate::time::Timestamp;
 
 /// A command and the thread whose mailbox it is for.
 #[derive(Debug, Clone)]
@@ -194,6 +195,14 @@ pub enum Command {
         /// Which of its reports was made: it may owe another since.
         report: ReportId,
     },
+    /// Forget a run that ended long ago, if nothing needs it any more: its thread points at another,
+    /// its dispatches are purged, and its end was reported. Its messages stay in the log.
+    CollectRun {
+        /// The run.
+        run_id: RunId,
+        /// Not if it ended at or after this moment.
+        ended_before: Timestamp,
+    },
 }
 
 impl Command {
@@ -226,12 +235,13 @@ impl Command {
             Self::Decide { .. } => "decide",
             Self::FinishTask { .. } => "finish_task",
             Self::Reported { .. } => "reported",
+            Self::CollectRun { .. } => "collect_run",
         }
     }
 
     /// Whether the answer is a promise that must survive a power failure. What is not (a claim, a
     /// begin, a renewal) may be lost with the machine: the dispatch is then simply claimed again,
-    /// under a larger claim number.
+    /// under a larger claim number. A run that was collected is then there again, and collected again.
     pub fn is_promise(&self) -> bool {
         !matches!(
             self,
@@ -241,6 +251,7 @@ impl Command {
                 | Self::ExtendLease { .. }
                 | Self::RecordStart { .. }
                 | Self::Release { .. }
+                | Self::CollectRun { .. }
         )
     }
 }

@@ -41,6 +41,8 @@ pub enum Reply {
     Decided(Decided),
     /// To `finish_task`: the dispatch that continues the run, if it now does.
     TaskFinished(Option<DispatchId>),
+    /// To `collect_run`: whether the run is gone.
+    Collected(bool),
 }
 
 /// Where a submission stands when it is accepted.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::Priority;
-use crate::id::{AgentId, DedupeKey, DispatchId, IdempotencyKey, NodeId, RunId, ThreadId};
+use crate::id::{
+    AgentId, DedupeKey, DispatchId, IdempotencyKey, NodeId, RunId, TenantId, ThreadId,
+};
 use crate::message::{Metadata, NewMessage};
 use crate::pending::Delivery;
 use crate::run::{Origin, RunSpec};
@@ -181,6 +183,61 @@ pub struct ClaimRequest {
     pub begin: bool,
     /// Agents that the node has no room for.
     pub except_agents: Arc<[AgentId]>,
+    /// How much room the node has for tenants.
+    pub tenants: TenantRooms,
+    /// Across threads: the tenant that was served last. Tenants take turns, the next one after it
+    /// first.
+    pub after_tenant: Option<TenantId>,
+}
+
+/// How many more runs of each tenant a node has room for. By default there is no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRooms {
+    /// Of these tenants, each named once.
+    pub named: Arc<[(TenantId, usize)]>,
+    /// Of each that is not named.
+    pub others: usize,
+}
+
+impl Default for TenantRooms {
+    fn default() -> Self {
+        Self { named: Arc::default(), others: usize::MAX }
+    }
+}
+
+impl TenantRooms {
+    /// How many more runs of `tenant` there is room for.
+    pub fn of(&self, tenant: &TenantId) -> usize {
+        let named = self.named.iter().find(|(named, _)| named == tenant);
+        named.map_or(self.others, |(_, room)| *room)
+    }
+
+    /// A run of `tenant` takes some of the room.
+    pub fn take(&mut self, tenant: &TenantId) {
+        let named = self.named.iter().position(|(named, _)| named == tenant);
+        match named {
+            Some(place) => {
+                let room = &mut Arc::make_mut(&mut self.named)[place].1;
+                *room = room.saturating_sub(1);
+            }
+            None if self.others == usize::MAX => {}
+            None => {
+                let taken = (tenant.clone(), self.others.saturating_sub(1));
+                self.named = self.named.iter().cloned().chain([taken]).collect();
+            }
+        }
+    }
+
+    /// The same without any room for `tenant`.
+    pub fn without(&self, tenant: &TenantId) -> Self {
+        let others = self.named.iter().filter(|(named, _)| named != tenant).cloned();
+        Self { named: others.chain([(tenant.clone(), 0)]).collect(), others: self.others }
+    }
+
+    /// The tenants that are named because there is no room for them.
+    pub fn full(&self) -> impl Iterator<Item = &TenantId> {
+        self.named.iter().filter(|(_, room)| *room == 0).map(|(tenant, _)| tenant)
+    }
 }
 
 /// What to cancel.

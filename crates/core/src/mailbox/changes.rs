@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::command::{Reply, Submitted};
 use crate::dispatch::{Dispatch, DispatchState};
 use crate::event::SharedEvent;
-use crate::id::{IdempotencyKey, MessageId};
+use crate::id::{IdempotencyKey, MessageId, RunId};
 use crate::message::LogMessage;
 use crate::pending::Pending;
 use crate::run::Run;
@@ -54,6 +54,8 @@ pub struct Changes {
     pub thread: Option<Write<Arc<Thread>>>,
     /// Runs.
     pub runs: Vec<Write<Arc<Run>>>,
+    /// Runs to take away. None of them is among `runs`.
+    pub collected_runs: Vec<RunId>,
     /// Dispatches.
     pub dispatches: Vec<Write<Arc<Dispatch>>>,
     /// Messages to append to the log, in order.

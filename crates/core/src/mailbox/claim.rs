@@ -15,7 +15,7 @@ impl Work<'_> {
     }
 
     /// Claims the head of the queue, unless the thread is busy, nothing is due, or the node has no
-    /// room for the head's agent.
+    /// room for the head's agent or the thread's tenant.
     pub(super) fn claim_next(
         &mut self,
         request: &ClaimRequest,
@@ -24,7 +24,8 @@ impl Work<'_> {
             return Ok(None);
         }
         let Some(head) = self.head() else { return Ok(None) };
-        if request.except_agents.contains(&head.agent_id) {
+        let is_full = request.tenants.of(&self.thread.tenant) == 0;
+        if is_full || request.except_agents.contains(&head.agent_id) {
             return Ok(None);
         }
         self.claim_for(head.id, request).map(Some)

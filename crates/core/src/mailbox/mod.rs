@@ -7,6 +7,7 @@ mod begin;
 mod cancel;
 mod changes;
 mod claim;
+mod collect;
 mod commit;
 mod decision;
 mod interrupt;
@@ -122,6 +123,9 @@ impl Mailbox {
                 work.finish_task(&run_id, task_id.as_ref())?
             }
             Command::Reported { run_id, report } => work.reported(&run_id, report)?,
+            Command::CollectRun { run_id, ended_before } => {
+                work.collect_run(&run_id, ended_before)?
+            }
         };
         Ok(work.finish(reply))
     }

@@ -81,6 +81,19 @@ impl Work<'_> {
                 reason: "the same message id is given twice: give each message its own id",
             });
         };
+        if self.runs.get(run_id).is_none() {
+            // Only runs that have ended are collected.
+            return Ok(Reply::Submitted(Submitted {
+                thread_id: self.thread.id.clone(),
+                run_id: run_id.clone(),
+                dispatch_id: None,
+                status: SubmittedStatus::Done,
+                message_ids,
+                replayed: true,
+                event_seq_before,
+                claimed: None,
+            }));
+        }
         let submitted = self.standing(run_id, message_ids, event_seq_before)?;
         Ok(Reply::Submitted(submitted))
     }

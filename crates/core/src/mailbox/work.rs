@@ -44,6 +44,7 @@ pub(super) struct Work<'a> {
     pub(super) keep_submission: Option<(crate::id::IdempotencyKey, crate::command::Submitted)>,
     pub(super) create_thread: bool,
     pub(super) delete_thread: bool,
+    pub(super) collected_runs: Vec<RunId>,
 }
 
 impl<'a> Work<'a> {
@@ -77,6 +78,7 @@ impl<'a> Work<'a> {
             keep_submission: None,
             create_thread: false,
             delete_thread: false,
+            collected_runs: Vec::new(),
         };
         work.promote_due();
         work
@@ -340,6 +342,7 @@ impl<'a> Work<'a> {
         let changes = Changes {
             thread,
             runs: self.runs.into_writes(),
+            collected_runs: self.collected_runs,
             dispatches: self.dispatches.into_writes(),
             messages: self.messages,
             pending: self.pending_writes,

@@ -17,6 +17,6 @@ pub use live::{LiveControl, LiveHandler, Subscription};
 pub use signals::{PulledSignal, SignalError, SignalReceipt, Signals};
 pub use spawn::Spawner;
 pub use store::{
-    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, Page, PurgedEvents,
+    Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, OldRuns, Page, PurgedEvents,
     ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };

@@ -123,6 +123,16 @@ pub struct PurgedEvents {
     pub next_cursor: Option<String>,
 }
 
+/// A piece of a look for runs that may be collected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OldRuns {
+    /// The runs, each with its thread, in the order in which they were made.
+    pub runs: Vec<(ThreadId, RunId)>,
+    /// Where the next piece begins, if anything that was made before the moment asked about may be
+    /// left. Opaque.
+    pub next_cursor: Option<String>,
+}
+
 /// How many dispatches are in each state: kept, not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DepthByState {
@@ -240,6 +250,18 @@ pub trait MailboxStore: Send + Sync + 'static {
         after: Option<&RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, StoreError>;
+
+    /// Runs that ended before `ended_before` and that nothing needs any more, as far as can be told
+    /// without their mailboxes: [`Command::CollectRun`](crate::command::Command::CollectRun) decides.
+    /// None whose thread points at it, that is hidden or owes a report, that has a dispatch, or whose
+    /// parent or one of whose children is unfinished. It looks at a bounded piece, of at most `limit`
+    /// runs in the order in which they were made, those that stay included.
+    async fn old_runs(
+        &self,
+        ended_before: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<OldRuns, StoreError>;
 
     /// A dispatch.
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError>;

@@ -82,6 +82,9 @@ impl Tables {
             let run = Run::clone(write.row());
             assert_eq!(self.runs.insert(run.id.clone(), run).is_none(), new);
         }
+        for run_id in changes.collected_runs {
+            assert!(self.runs.remove(&run_id).is_some(), "a run that was collected");
+        }
         for write in changes.dispatches {
             let new = matches!(write, Write::Insert(_));
             let dispatch = Dispatch::clone(write.row());

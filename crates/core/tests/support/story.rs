@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postroom_core::command::{
     CancelTarget, ClaimRequest, Command, CreateThread, Enqueue, Limits, Mode, Outcome, RunResult,
-    Settle, Start, Step, Submit, Suspend, Take, Wait,
+    Settle, Start, Step, Submit, Suspend, Take, TenantRooms, Wait,
 };
 use postroom_core::dispatch::{Claim, Priority};
 use postroom_core::event::EventBody;
@@ -108,6 +108,10 @@ impl Reader<'_> {
                 content: Content::from("edited"),
             },
             36 => Command::RetractPending { message_id: self.message_id(a) },
+            37 if b % 4 == 0 => Command::CollectRun {
+                run_id: self.run_id_or_unknown(a),
+                ended_before: postroom_core::time::Timestamp(self.tables.now.get()),
+            },
             37 => Command::ReorderPending { message_ids: self.reordered(a, b) },
             2 | 38 => Command::Decide {
                 run_id: self.waiting_run(a),
@@ -225,6 +229,8 @@ impl Reader<'_> {
             lease: LEASE,
             begin: seed % 4 < 3,
             except_agents: if seed % 16 == 5 { Arc::from([agent(seed)]) } else { Arc::default() },
+            tenants: TenantRooms { others: usize::from(seed % 16 != 7), ..TenantRooms::default() },
+            after_tenant: None,
         }
     }
 

@@ -13,9 +13,9 @@ impl Loaded {
     pub(super) fn check(&self) -> Result<(), Invalid> {
         self.store_url()?;
         self.check_listen()?;
-        self.check_numbers()?;
         self.check_signals()?;
         self.tenants()?;
+        self.check_numbers()?;
         if self.config.server.require_keys && self.store_url()? == StoreUrl::Memory {
             return Err(self.invalid(
                 "server.require_keys",
@@ -45,6 +45,7 @@ impl Loaded {
                 ("request_burst", of_tenant.request_burst.map(u64::from)),
                 ("max_queued", of_tenant.max_queued),
                 ("max_streams", of_tenant.max_streams.map(u64::from)),
+                ("max_concurrent_runs", of_tenant.max_concurrent_runs.map(|max| max as u64)),
             ];
             if let Some((number, _)) = numbers.iter().find(|(_, value)| *value == Some(0)) {
                 let problem = "0 lets nothing through: revoke the tenant's keys instead";
@@ -146,10 +147,17 @@ impl Loaded {
 
     /// The service's part of the configuration.
     pub fn service(&self) -> postroom_service::Config {
-        postroom_service::Config {
-            limits: self.config.limits.clone(),
-            mailbox: self.config.mailbox.clone(),
+        let mut limits = self.config.limits.clone();
+        let runs = &mut limits.max_concurrent_runs_by_tenant;
+        // What is no tenant's name is refused by the check.
+        for (name, of_tenant) in &self.config.tenants {
+            if name == EVERY_OTHER {
+                runs.others = of_tenant.max_concurrent_runs;
+            } else if let Ok(tenant) = TenantId::parse(name) {
+                runs.named.insert(tenant, of_tenant.max_concurrent_runs);
+            }
         }
+        postroom_service::Config { limits, mailbox: self.config.mailbox.clone() }
     }
 
     /// Says where a thing is that the agent registry found wrong: its errors begin with the key.

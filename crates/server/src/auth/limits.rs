@@ -31,6 +31,9 @@ pub struct TenantLimits {
     /// Event streams that each node keeps open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_streams: Option<u32>,
+    /// Runs that execute at once on each node. More is not refused: it waits its turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_runs: Option<usize>,
 }
 
 /// How much each tenant may do.

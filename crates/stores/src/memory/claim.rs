@@ -1,5 +1,6 @@
 //! Finding what can be claimed, or must be taken back, across threads.
 
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
@@ -11,10 +12,8 @@ use postroom_core::ports::{ClaimedReady, Ids, PurgedEvents, ReclaimScope, Reclai
 use postroom_core::time::Timestamp;
 
 use super::list::number;
-use super::tables::Tables;
-
-/// A thread that may be claimed from, in the order in which threads are served.
-type Candidate = (Priority, Timestamp, u64, ThreadId);
+use super::tables::{Tables, named};
+use crate::turns::{self, Candidate, DUE_BEYOND, Turns};
 
 impl Tables {
     /// Claims the heads of up to `limit` different ready threads. Each candidate is tried once.
@@ -25,40 +24,82 @@ impl Tables {
         now: Timestamp,
         ids: Ids<'_>,
     ) -> Result<ClaimedReady, StoreError> {
+        let mut request = request.clone();
+        let after = request.after_tenant.clone();
+        let turns = Turns::of(self.ready_tenants(&request, limit), &request, limit);
+        let mut candidates = self.ready(&turns, &request);
+        candidates.extend(self.due(limit, now));
+        let candidates = turns.order(candidates, after.as_ref());
+        let may_have_more = turns.may_have_more(&candidates, &request);
+
         let mut ready = ClaimedReady::default();
-        for (_, _, _, thread_id) in self.candidates(request, limit, now) {
-            if ready.claimed.len() == limit {
-                break;
-            }
-            let command = Command::Claim(request.clone());
-            let applied = self.apply(Envelope::new(thread_id, command), now, ids)?;
+        for candidate in candidates {
+            let request_for = turns::request_for(&candidate, &request, ready.claimed.len(), limit);
+            let Some(command) = request_for.map(Command::Claim) else { continue };
+            let applied = self.apply(Envelope::new(candidate.thread_id, command), now, ids)?;
             ready.events.extend(applied.events);
-            // `None` where delayed work has become due for an agent that is to be passed over: it
-            // is in the queue now, and not among the delayed again.
+            // `None` where delayed work has become due that is to be passed over: it is in the queue
+            // now, and not among the delayed again.
             if let Reply::Claimed(Some(delivered)) = applied.reply {
+                request.tenants.take(&candidate.tenant);
                 ready.claimed.push(*delivered);
             }
         }
-        let next = self.shared.threads.delayed.first_key_value();
-        ready.next_due_in = next.map(|((until, _), _)| until.since(now));
+        ready.next_due_in = if may_have_more && ready.claimed.len() < limit {
+            Some(Duration::ZERO)
+        } else {
+            let next = self.shared.threads.delayed.first_key_value();
+            next.map(|((until, _), _)| until.since(now))
+        };
         Ok(ready)
     }
 
-    /// The first `limit` threads whose head may start, and as many of which something delayed has
-    /// become due: it takes its place among the others by its priority.
-    fn candidates(&self, request: &ClaimRequest, limit: usize, now: Timestamp) -> Vec<Candidate> {
-        let threads = &self.shared.threads;
-        let room = threads.ready.iter().filter(|(id, _)| !request.except_agents.contains(id));
-        let mut candidates: Vec<Candidate> = room
-            .flat_map(|(_, ready)| ready.iter().take(limit))
-            .map(|((priority, since, number), id)| (*priority, *since, *number, id.clone()))
-            .collect();
-        let due = threads.delayed.iter().take_while(|((until, _), _)| *until <= now);
-        candidates.extend(due.take(limit.saturating_add(1)).map(|((until, number), id)| {
-            (self.first_delayed_priority(id), *until, *number, id.clone())
-        }));
-        candidates.sort_unstable();
-        candidates
+    /// The first `limit` tenants with something ready that there is room for, from the one on that
+    /// comes after the last one that was served.
+    fn ready_tenants(&self, request: &ClaimRequest, limit: usize) -> Vec<TenantId> {
+        let ready = &self.shared.threads.ready;
+        let (from, to) = match request.after_tenant.as_ref().map(named) {
+            None => (Unbounded, None),
+            Some(last) => (Excluded(last.clone()), Some(last)),
+        };
+        let later = ready.range((from, Unbounded));
+        let earlier = to.into_iter().flat_map(|last| ready.range(..=last));
+        let tenants = later.chain(earlier).map(|(tenant, _)| tenant.clone().unwrap_or_default());
+        tenants.filter(|tenant| request.tenants.of(tenant) > 0).take(limit).collect()
+    }
+
+    /// The most urgent threads whose head may start, so many of each tenant as its share is.
+    fn ready(&self, turns: &Turns, request: &ClaimRequest) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for (tenant, share) in turns.shares() {
+            let agents = self.shared.threads.ready.get(&named(tenant)).into_iter().flatten();
+            let agents = agents.filter(|(agent, _)| !request.except_agents.contains(agent));
+            let heads = agents.flat_map(|(_, ready)| ready.iter().take(share));
+            found.extend(heads.map(|((priority, since, number), id)| Candidate {
+                thread_id: id.clone(),
+                tenant: tenant.clone(),
+                is_due: false,
+                rank: (*priority, *since, number.cast_signed()),
+            }));
+        }
+        found
+    }
+
+    /// Threads of which something delayed has become due: it takes its place among the others by its
+    /// priority.
+    fn due(&self, limit: usize, now: Timestamp) -> Vec<Candidate> {
+        let due = self.shared.threads.delayed.iter().take_while(|((until, _), _)| *until <= now);
+        let due = due.take(limit.saturating_add(DUE_BEYOND));
+        let candidate = |((until, number), id): (&(Timestamp, u64), &ThreadId)| {
+            let here = self.mailboxes.get(id);
+            Candidate {
+                thread_id: id.clone(),
+                tenant: here.map(|here| here.thread.tenant.clone()).unwrap_or_default(),
+                is_due: true,
+                rank: (self.first_delayed_priority(id), *until, number.cast_signed()),
+            }
+        };
+        due.map(candidate).collect()
     }
 
     fn first_delayed_priority(&self, thread_id: &ThreadId) -> Priority {

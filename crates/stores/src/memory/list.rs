@@ -6,9 +6,11 @@ use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::{Refusal, StoreError};
 use postroom_core::id::{RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
-use postroom_core::ports::{DispatchFilter, Page, RunFilter, ThreadFilter};
+use postroom_core::ports::{DispatchFilter, OldRuns, Page, RunFilter, ThreadFilter};
+use postroom_core::report::Report;
 use postroom_core::run::{Run, RunState, WaitReason};
 use postroom_core::thread::Thread;
+use postroom_core::time::Timestamp;
 use serde_json::Value;
 
 use super::tables::Tables;
@@ -68,6 +70,48 @@ impl Tables {
         let after = after.and_then(|id| self.shared.runs.number(id)).unwrap_or(0);
         let owing = self.shared.owing.range(after.saturating_add(1)..).take(limit);
         owing.filter_map(|number| self.shared.runs.at(*number).map(|run| (**run).clone())).collect()
+    }
+
+    pub(super) fn old_runs(
+        &self,
+        ended_before: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<OldRuns, StoreError> {
+        let after = cursor.map_or(Ok(0), number)?;
+        let done = self.shared.runs.oldest_first(RunState::Done as usize, after);
+        let looked_at: Vec<&Arc<Run>> =
+            done.take_while(|run| run.created_at < ended_before).take(limit).collect();
+        let last = looked_at.last().filter(|_| looked_at.len() == limit);
+        let last = last.and_then(|run| self.shared.runs.number(&run.id));
+        let goes = |run: &&Arc<Run>| {
+            run.finished_at().is_some_and(|at| at < ended_before) && !self.is_needed(run)
+        };
+        let runs = looked_at.into_iter().filter(goes);
+        Ok(OldRuns {
+            runs: runs.map(|run| (run.thread_id.clone(), run.id.clone())).collect(),
+            next_cursor: last.map(|number| format!("{number:x}")),
+        })
+    }
+
+    /// Whether something needs a run that has ended.
+    fn is_needed(&self, run: &Run) -> bool {
+        let is_under_way = |run: &Arc<Run>| !run.is_done();
+        let parent = run.parent_run_id.as_ref().and_then(|id| self.shared.runs.get(id));
+        let children = self.shared.children.get(&run.id).into_iter().flatten();
+        let mut children = children.filter_map(|number| self.shared.runs.at(*number));
+        let is_pointed_at = self.mailboxes.get(&run.thread_id).is_some_and(|here| {
+            let thread = &here.thread;
+            let open = [&thread.active_run_id, &thread.open_run_id];
+            let last = [&thread.latest_run_id, &thread.ended_run_id];
+            open.into_iter().chain(last).any(|id| id.as_ref() == Some(&run.id))
+        });
+        is_pointed_at
+            || run.hidden
+            || run.report == Report::Owed
+            || run.dispatch_id.is_some_and(|id| self.shared.dispatches.get(&id).is_some())
+            || parent.is_some_and(is_under_way)
+            || children.any(is_under_way)
     }
 
     pub(super) fn dispatches(
@@ -141,9 +185,10 @@ impl Tables {
 
     pub(super) fn prompt(&self, thread_id: &ThreadId, run_id: &RunId) -> Vec<LogMessage> {
         let Some(here) = self.mailboxes.get(thread_id) else { return Vec::new() };
+        // One that was collected had ended, and was not hidden.
         let shown = |id: &RunId| {
-            let run = self.shared.runs.get(id);
-            run.is_some_and(|run| !run.hidden && run.run_state() != RunState::Created)
+            let run = self.shared.runs.get(id).filter(|run| run.thread_id == *thread_id);
+            run.is_none_or(|run| !run.hidden && run.run_state() != RunState::Created)
         };
         let (mut earlier, mut own) = (Vec::with_capacity(here.log.len()), Vec::new());
         // Messages of one run mostly stand together: ask once for all of them.

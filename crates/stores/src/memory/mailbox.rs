@@ -44,7 +44,7 @@ pub(super) struct MailboxRows {
     /// The queued or claimed dispatch that has each key.
     pub(super) key_holders: HashMap<DedupeKey, DispatchId>,
     pub(super) answers: HashMap<IdempotencyKey, Answer>,
-    /// By number, oldest first. Runs stay as long as the thread.
+    /// By number, oldest first.
     pub(super) runs: Vec<u64>,
     /// By number, oldest first; purged from the front.
     pub(super) dispatches: VecDeque<u64>,
@@ -108,6 +108,13 @@ impl MailboxRows {
             && self.key_holders.get(key) == Some(&dispatch.id)
         {
             self.key_holders.remove(key);
+        }
+    }
+
+    /// A run is collected.
+    pub(super) fn forget_run(&mut self, number: u64) {
+        if let Ok(place) = self.runs.binary_search(&number) {
+            self.runs.remove(place);
         }
     }
 

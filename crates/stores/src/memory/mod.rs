@@ -30,8 +30,9 @@ use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
-    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, Ids, MailboxStore, Page,
-    PurgedEvents, ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, Ids, MailboxStore,
+    OldRuns, Page, PurgedEvents, ReclaimScope, Reclaimed, RunFilter, StoreCapabilities,
+    ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -180,6 +181,15 @@ impl MailboxStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Run>, StoreError> {
         Ok(self.tables.lock().runs_owing_reports(after, limit))
+    }
+
+    async fn old_runs(
+        &self,
+        ended_before: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<OldRuns, StoreError> {
+        self.tables.lock().old_runs(ended_before, cursor, limit)
     }
 
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {

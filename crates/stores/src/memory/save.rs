@@ -55,6 +55,12 @@ impl Tables {
         for write in changes.runs {
             self.shared.write_run(here, write);
         }
+        for run_id in changes.collected_runs {
+            if let Some(number) = self.shared.runs.number(&run_id) {
+                self.shared.remove_run(number);
+                here.forget_run(number);
+            }
+        }
         for write in changes.dispatches {
             self.shared.write_dispatch(here, write);
         }
@@ -83,19 +89,7 @@ impl Tables {
             shared.remove_dispatch(number);
         }
         for number in &here.runs {
-            let removed = shared.runs.remove(*number);
-            shared.tenants.note(tenant, |rows| {
-                rows.runs.remove(number);
-            });
-            shared.owing.remove(number);
-            if let Some(parent) = removed.as_ref().and_then(|run| run.parent_run_id.as_ref())
-                && let Some(children) = shared.children.get_mut(parent)
-            {
-                children.retain(|child| child != number);
-                if children.is_empty() {
-                    shared.children.remove(parent);
-                }
-            }
+            shared.remove_run(*number);
         }
         for (key, answer) in here.answers {
             shared.answers.remove(&(answer.at, thread_id.clone(), key));
@@ -138,6 +132,24 @@ impl Shared {
             self.owing.insert(number);
         } else {
             self.owing.remove(&number);
+        }
+    }
+
+    fn remove_run(&mut self, number: u64) {
+        let Some(removed) = self.runs.remove(number) else { return };
+        self.tenants.note(&removed.tenant, |rows| {
+            rows.runs.remove(&number);
+        });
+        self.owing.remove(&number);
+        if let Some(parent) = &removed.parent_run_id
+            && let Some(children) = self.children.get_mut(parent)
+        {
+            if let Ok(place) = children.binary_search(&number) {
+                children.remove(place);
+            }
+            if children.is_empty() {
+                self.children.remove(parent);
+            }
         }
     }
 

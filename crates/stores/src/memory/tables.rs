@@ -75,12 +75,23 @@ impl Tenants {
     }
 }
 
+/// The tenant whose a thread is: none for the default one, which comes before all others.
+pub(super) type Named = Option<TenantId>;
+
+/// The threads of one tenant whose head may start, by the agent of the head: an agent that a node has
+/// no room for is passed over as a whole.
+pub(super) type ReadyOfTenant = BTreeMap<AgentId, BTreeMap<(Priority, Timestamp, u64), ThreadId>>;
+
+/// A tenant as the index names it.
+pub(super) fn named(tenant: &TenantId) -> Named {
+    (!tenant.is_default()).then(|| tenant.clone())
+}
+
 /// Where work is, and the threads in the order they came. Of equals the older thread goes first.
 #[derive(Default)]
 pub(super) struct ThreadIndex {
-    /// The threads whose head may start, by the agent of the head: an agent that a node has no room
-    /// for is passed over as a whole.
-    pub(super) ready: BTreeMap<AgentId, BTreeMap<(Priority, Timestamp, u64), ThreadId>>,
+    /// The threads whose head may start.
+    pub(super) ready: BTreeMap<Named, ReadyOfTenant>,
     /// The idle threads whose first dispatch is for later.
     pub(super) delayed: BTreeMap<(Timestamp, u64), ThreadId>,
     pub(super) queued: BTreeSet<ThreadId>,
@@ -93,7 +104,7 @@ impl ThreadIndex {
     pub(super) fn moved(&mut self, number: u64, before: Option<&Thread>, after: Option<&Thread>) {
         if before.map(|thread| &thread.readiness) != after.map(|thread| &thread.readiness) {
             if let Some(thread) = before {
-                self.unready(number, &thread.readiness);
+                self.unready(number, thread);
             }
             if let Some(thread) = after {
                 self.ready(number, thread);
@@ -114,7 +125,8 @@ impl ThreadIndex {
     fn ready(&mut self, number: u64, thread: &Thread) {
         match &thread.readiness {
             Readiness::Ready { priority, since, agent_id } => {
-                let ready = self.ready.entry(agent_id.clone()).or_default();
+                let of_tenant = self.ready.entry(named(&thread.tenant)).or_default();
+                let ready = of_tenant.entry(agent_id.clone()).or_default();
                 ready.insert((*priority, *since, number), thread.id.clone());
             }
             Readiness::Delayed { until } => {
@@ -124,14 +136,19 @@ impl ThreadIndex {
         }
     }
 
-    fn unready(&mut self, number: u64, readiness: &Readiness) {
-        match readiness {
+    fn unready(&mut self, number: u64, thread: &Thread) {
+        match &thread.readiness {
             Readiness::Ready { priority, since, agent_id } => {
-                if let Some(ready) = self.ready.get_mut(agent_id) {
+                let tenant = named(&thread.tenant);
+                let Some(of_tenant) = self.ready.get_mut(&tenant) else { return };
+                if let Some(ready) = of_tenant.get_mut(agent_id) {
                     ready.remove(&(*priority, *since, number));
                     if ready.is_empty() {
-                        self.ready.remove(agent_id);
+                        of_tenant.remove(agent_id);
                     }
+                }
+                if of_tenant.is_empty() {
+                    self.ready.remove(&tenant);
                 }
             }
             Readiness::Delayed { until } => {

@@ -22,6 +22,8 @@ pub(super) struct Dirty {
     /// Threads to remove.
     pub(super) deleted: Vec<i64>,
     pub(super) runs: Marked<RunId>,
+    /// Runs to take away.
+    pub(super) collected_runs: Vec<RunId>,
     pub(super) dispatches: Marked<DispatchId>,
     /// What takes the place of each; nothing: it is taken away.
     pub(super) pending: BTreeMap<(i64, MessageId), Option<Pending>>,
@@ -142,6 +144,10 @@ impl Sheet {
             let run = write.row();
             self.runs.insert(run.id.clone(), Some(run.clone()));
             dirty.runs.mark(run.id.clone(), write);
+        }
+        for run_id in &changes.collected_runs {
+            self.runs.insert(run_id.clone(), None);
+            dirty.collected_runs.push(run_id.clone());
         }
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures::join;
 use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
 use postroom_core::dispatch::{DispatchStatus, Priority};
-use postroom_core::id::{DispatchId, ThreadId};
+use postroom_core::id::{DispatchId, TenantId, ThreadId};
 use postroom_core::ports::{ClaimedReady, ReclaimScope, Reclaimed};
 use postroom_core::thread::Readiness;
 use postroom_core::time::Timestamp;
@@ -14,6 +15,7 @@ use super::queries::Query;
 use super::row::RowReader;
 use super::transaction::{Tools, Transaction, Values};
 use crate::sql::Columns;
+use crate::turns::{self, Candidate, DUE_BEYOND, Turns};
 
 /// Claims the heads of up to `limit` ready threads; to be committed.
 pub(super) async fn claim_ready<'t>(
@@ -21,49 +23,97 @@ pub(super) async fn claim_ready<'t>(
     request: &ClaimRequest,
     limit: usize,
 ) -> Result<(Transaction<'t>, ClaimedReady), Fault> {
-    let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let time = tools.time();
-    let except: Vec<String> = request.except_agents.iter().map(ToString::to_string).collect();
-    let ready: (Query, Values<'_>) = if except.is_empty() {
-        (Query::LockReady, &[&most])
-    } else {
-        (Query::LockReadyExcept, &[&most, &except])
-    };
-    let more = most.saturating_add(1);
-    let due: (Query, Values<'_>) = (Query::LockDue, &[&time, &more]);
-    let (mut transaction, [ready, due]) = Transaction::begin(tools, false, [ready, due]).await?;
-    let more_due = due.len() > limit;
-
-    let command = Command::Claim(request.clone());
-    for thread_id in ready.iter().chain(&due) {
-        transaction.expect(&Envelope::new(thread_id.clone(), command.clone()));
+    let mut request = request.clone();
+    let (mut transaction, turns, candidates) = find(tools, &request, limit).await?;
+    let more_due = candidates.iter().filter(|one| one.is_due).count() >= most_due(limit);
+    for candidate in &candidates {
+        let command = Command::Claim(request.clone());
+        transaction.expect(&Envelope::new(candidate.thread_id.clone(), command));
     }
     transaction.read_needs().await?;
-    let mut candidates: Vec<ThreadId> = ready.into_iter().chain(due.iter().cloned()).collect();
-    candidates.sort_by_cached_key(|thread_id| transaction.rank(thread_id));
+    let candidates = candidates.into_iter().map(|one| transaction.ranked(one)).collect();
+    let candidates = turns.order(candidates, request.after_tenant.clone().as_ref());
+    let may_have_more = turns.may_have_more(&candidates, &request);
 
     let mut claimed = ClaimedReady::default();
-    let mut left = Vec::new();
-    for thread_id in candidates {
-        if claimed.claimed.len() == limit {
-            left.push(thread_id);
-            continue;
-        }
-        let envelope = Envelope::new(thread_id, command.clone());
+    for candidate in candidates {
+        let request_for = turns::request_for(&candidate, &request, claimed.claimed.len(), limit);
+        let Some(command) = request_for.map(Command::Claim) else { continue };
+        let envelope = Envelope::new(candidate.thread_id, command);
         let outcomes = transaction.carry_out_expected(std::slice::from_ref(&envelope)).await?;
         for applied in outcomes.into_iter().flatten() {
             claimed.events.extend(applied.events);
             if let Reply::Claimed(Some(delivered)) = applied.reply {
+                request.tenants.take(&candidate.tenant);
                 claimed.claimed.push(*delivered);
             }
         }
     }
-    claimed.next_due_in = if more_due || left.iter().any(|id| due.contains(id)) {
+    let may_have_more = may_have_more && claimed.claimed.len() < limit;
+    claimed.next_due_in = if more_due || may_have_more {
         Some(Duration::ZERO)
     } else {
         transaction.next_due_in().await?
     };
     Ok((transaction, claimed))
+}
+
+/// Of how many threads it is looked at what has become due.
+fn most_due(limit: usize) -> usize {
+    limit.saturating_add(DUE_BEYOND)
+}
+
+/// Begins with locks on threads in which something can perhaps be claimed. The default tenant's come
+/// with the first round; where other tenants have something ready, theirs come with a second one.
+async fn find<'t>(
+    tools: Tools<'t>,
+    request: &ClaimRequest,
+    limit: usize,
+) -> Result<(Transaction<'t>, Turns, Vec<Candidate>), Fault> {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let time = tools.time();
+    let except: Vec<String> = request.except_agents.iter().map(ToString::to_string).collect();
+    let most = number(limit.min(request.tenants.of(&TenantId::default())));
+    let ready: (Query, Values<'_>) = if except.is_empty() {
+        (Query::LockReady, &[&most])
+    } else {
+        (Query::LockReadyExcept, &[&most, &except])
+    };
+    let most_due = number(most_due(limit));
+    let due: (Query, Values<'_>) = (Query::LockDue, &[&time, &most_due]);
+    let after = request.after_tenant.as_ref().filter(|last| !last.is_default());
+    let after = after.map(ToString::to_string).unwrap_or_default();
+    let most_tenants = number(limit.saturating_add(request.tenants.full().count()));
+    let who: Values<'_> = &[&after, &most_tenants];
+    let (begun, others) = join!(
+        Transaction::begin(tools, false, [ready, due]),
+        tools.session.query(Query::ReadyTenants, who),
+    );
+    let (mut transaction, [ready, due]) = begun?;
+
+    let default = (!ready.is_empty()).then(TenantId::default);
+    let others = others?;
+    let others = others.iter().map(|row| Ok(RowReader::of(row).take()?));
+    let tenants: Vec<TenantId> = others.chain(default.map(Ok)).collect::<Result<_, Fault>>()?;
+    let turns = Turns::of(tenants, request, limit);
+    let of_others = turns.shares().filter(|(tenant, _)| !tenant.is_default());
+    let (tenants, shares): (Vec<String>, Vec<i64>) =
+        of_others.map(|(tenant, share)| (tenant.to_string(), number(share))).unzip();
+    let of_others = match (tenants.is_empty(), except.is_empty()) {
+        (true, _) => Vec::new(),
+        (_, true) => transaction.lock(Query::LockReadyOf, &[&tenants, &shares]).await?,
+        _ => transaction.lock(Query::LockReadyOfExcept, &[&tenants, &shares, &except]).await?,
+    };
+    let ready = ready.into_iter().chain(of_others).map(|id| (id, false));
+    let found = ready.chain(due.into_iter().map(|id| (id, true)));
+    let candidates = found.map(|(thread_id, is_due)| Candidate {
+        thread_id,
+        tenant: TenantId::default(),
+        is_due,
+        rank: (Priority(u8::MAX), Timestamp(i64::MAX), i64::MAX),
+    });
+    let candidates = candidates.collect();
+    Ok((transaction, turns, candidates))
 }
 
 /// Takes up to `limit` claims back; to be committed.
@@ -98,24 +148,27 @@ pub(super) async fn reclaim<'t>(
 }
 
 impl Transaction<'_> {
-    /// What orders a thread among those that something can be claimed in: the priority of what
-    /// would be claimed, since when it could be, and the thread's number.
-    fn rank(&self, thread_id: &ThreadId) -> (Priority, Timestamp, i64) {
-        let Some(slot) = self.sheet.threads.get(thread_id) else {
-            return (Priority(u8::MAX), Timestamp(i64::MAX), i64::MAX);
-        };
-        let readiness = slot.thread.as_ref().map(|thread| &thread.readiness);
-        match readiness {
-            Some(Readiness::Ready { priority, since, .. }) => (*priority, *since, slot.no),
-            Some(Readiness::Delayed { until }) => {
+    /// A candidate with its tenant and what orders it among others.
+    fn ranked(&self, mut candidate: Candidate) -> Candidate {
+        let Some(slot) = self.sheet.threads.get(&candidate.thread_id) else { return candidate };
+        let Some(thread) = &slot.thread else { return candidate };
+        candidate.tenant = thread.tenant.clone();
+        candidate.rank.2 = slot.no;
+        match &thread.readiness {
+            Readiness::Ready { priority, since, .. } => {
+                (candidate.rank.0, candidate.rank.1) = (*priority, *since);
+            }
+            Readiness::Delayed { until } => {
                 let rows =
                     slot.dispatches.iter().filter_map(|id| self.sheet.dispatches.get(id)?.as_ref());
                 let delayed = rows.filter(|d| d.status == DispatchStatus::Queued { due: false });
                 let first = delayed.min_by_key(|d| (d.available_at, d.ordinal));
-                (first.map_or_else(Priority::default, |d| d.priority), *until, slot.no)
+                let priority = first.map_or_else(Priority::default, |d| d.priority);
+                (candidate.rank.0, candidate.rank.1) = (priority, *until);
             }
-            _ => (Priority(u8::MAX), Timestamp(i64::MAX), slot.no),
+            _ => {}
         }
+        candidate
     }
 
     /// When a thread's claim ends, and the dispatch it is for: ids grow with time.

@@ -30,12 +30,17 @@ pub(super) struct Below(i64);
 impl Below {
     /// Reads a cursor.
     pub(super) fn parse(cursor: Option<&str>) -> Result<Self, StoreError> {
-        let Some(cursor) = cursor else { return Ok(Self(i64::MAX)) };
-        let digits = !cursor.is_empty() && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits.then(|| i64::from_str_radix(cursor, 16).ok()).flatten();
-        let reason = "the cursor is none that this store gave: begin without one";
-        number.map(Self).ok_or(StoreError::Refused(Refusal::Invalid { reason }))
+        Ok(Self(number(cursor)?.unwrap_or(i64::MAX)))
     }
+}
+
+/// The number that a cursor is, where there is one.
+pub(super) fn number(cursor: Option<&str>) -> Result<Option<i64>, StoreError> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let digits = !cursor.is_empty() && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = digits.then(|| i64::from_str_radix(cursor, 16).ok()).flatten();
+    let reason = "the cursor is none that this store gave: begin without one";
+    number.map(Some).ok_or(StoreError::Refused(Refusal::Invalid { reason }))
 }
 
 /// Gathers a page of the rows of `query`, of which `more` values pick; `read` gives a

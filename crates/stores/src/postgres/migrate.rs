@@ -13,11 +13,12 @@ use super::error::{OpenError, said};
 use super::queries::in_schema;
 
 /// The migrations, in order. They are never edited after they landed.
-const MIGRATIONS: [(i64, &str); 4] = [
+pub(super) const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("migrations/0001_mailboxes.sql")),
     (2, include_str!("migrations/0002_reports.sql")),
     (3, include_str!("migrations/0003_retention.sql")),
     (4, include_str!("migrations/0004_tenants.sql")),
+    (5, include_str!("migrations/0005_turns.sql")),
 ];
 
 /// The newest migration that this version knows.

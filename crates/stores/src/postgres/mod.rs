@@ -55,8 +55,9 @@ use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
-    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, Page,
-    PurgedEvents, ReclaimScope, Reclaimed, RunFilter, Spawner, StoreCapabilities, ThreadFilter,
+    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, OldRuns,
+    Page, PurgedEvents, ReclaimScope, Reclaimed, RunFilter, Spawner, StoreCapabilities,
+    ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -365,6 +366,16 @@ impl MailboxStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Run>, StoreError> {
         self.read(async |session| read::runs_owing_reports(session, after, limit).await).await
+    }
+
+    async fn old_runs(
+        &self,
+        ended_before: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<OldRuns, StoreError> {
+        let after = list::number(cursor)?.unwrap_or(0);
+        self.read(async |session| read::old_runs(session, ended_before, after, limit).await).await
     }
 
     async fn dispatch(&self, id: DispatchId) -> Result<Option<Dispatch>, StoreError> {

@@ -63,6 +63,7 @@ queries! {
     ThreadsUpdateMetadata = "threads_update_metadata",
     RunsInsert = "runs_insert",
     RunsUpdate = "runs_update",
+    RunsRemove = "runs_remove",
     DispatchesInsert = "dispatches_insert",
     DispatchesUpdate = "dispatches_update",
     ClaimsInsert = "claims_insert",
@@ -79,6 +80,9 @@ queries! {
 
     LockReady = "lock_ready",
     LockReadyExcept = "lock_ready_except",
+    ReadyTenants = "ready_tenants",
+    LockReadyOf = "lock_ready_of",
+    LockReadyOfExcept = "lock_ready_of_except",
     LockDue = "lock_due",
     NextDue = "next_due",
     LockLeased = "lock_leased",
@@ -102,6 +106,7 @@ queries! {
     RunsUnderWay = "runs_under_way",
     RunsWaitingForTasks = "runs_waiting_for_tasks",
     RunsOwingReports = "runs_owing_reports",
+    OldRuns = "old_runs",
     MessagesRead = "messages_read",
     Prompt = "prompt",
     EventsRead = "events_read",
@@ -145,13 +150,8 @@ pub(super) struct Texts(Vec<Text>);
 impl Texts {
     /// The statements on the tables of `schema`.
     pub(super) fn of(schema: &str) -> Self {
-        let parts: HashMap<&str, &str> = written().collect();
-        let text = |query: &Query| {
-            let sql = numbered_on(parts.get(query.name()).copied().unwrap_or_default(), &parts);
-            let sql = filled_in(&sql, &parts);
-            Text { types: types(&sql), sql: in_schema(&sql, schema) }
-        };
-        Self(Query::ALL.iter().map(text).collect())
+        let parts: HashMap<&str, &str> = written_in(&FILES).collect();
+        Self(Query::ALL.iter().map(|query| text(query.name(), &parts, schema)).collect())
     }
 
     /// A statement.
@@ -169,9 +169,18 @@ pub(super) fn in_schema(sql: &str, schema: &str) -> String {
     )
 }
 
-/// The names and texts of all statements, and of the parts they have in common.
-fn written() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FILES.into_iter().flat_map(|file| {
+/// The statement of this name as it is sent.
+pub(super) fn text(name: &str, parts: &HashMap<&str, &str>, schema: &str) -> Text {
+    let sql = numbered_on(parts.get(name).copied().unwrap_or_default(), parts);
+    let sql = filled_in(&sql, parts);
+    Text { types: types(&sql), sql: in_schema(&sql, schema) }
+}
+
+/// The names and texts of all statements in some files, and of the parts they have in common.
+pub(super) fn written_in<'f>(
+    files: &'f [&'static str],
+) -> impl Iterator<Item = (&'static str, &'static str)> + 'f {
+    files.iter().flat_map(|file| {
         file.split("-- name: ").skip(1).filter_map(|part| {
             let (name, rest) = part.split_once('\n')?;
             // What follows the last `;` is a comment on the next statement.
@@ -254,11 +263,11 @@ mod tests {
     #[test]
     fn every_statement_is_written_once_and_every_written_one_is_used() {
         for query in Query::ALL {
-            let found = written().filter(|(name, _)| *name == query.name()).count();
+            let found = written_in(&FILES).filter(|(name, _)| *name == query.name()).count();
             assert_eq!(found, 1, "{}", query.name());
         }
         let whole: String = FILES.concat();
-        for (name, _) in written() {
+        for (name, _) in written_in(&FILES) {
             let is_statement = Query::ALL.iter().any(|query| query.name() == name);
             assert!(is_statement || whole.contains(&format!("{{{name}}}")), "{name} is not used");
         }

@@ -6,7 +6,7 @@ use postroom_core::event::SharedEvent;
 use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
-use postroom_core::ports::DepthByState;
+use postroom_core::ports::{DepthByState, OldRuns};
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
@@ -19,7 +19,7 @@ use super::queries::Query;
 use super::row::RowReader;
 use super::session::Session;
 use crate::depth::Depth;
-use crate::sql::{Columns, decode};
+use crate::sql::{Columns, decode, old_runs};
 
 fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -60,6 +60,18 @@ pub(super) async fn runs_owing_reports(
     let after = after.map(ToString::to_string);
     let rows = session.query(Query::RunsOwingReports, &[&after, &count(limit)]).await?;
     rows.iter().map(needs::run).collect()
+}
+
+pub(super) async fn old_runs(
+    session: &Session,
+    ended_before: Timestamp,
+    after: i64,
+    limit: usize,
+) -> Result<OldRuns, Fault> {
+    let values: &[&(dyn ToSql + Sync)] = &[&after, &count(limit), &ended_before.0];
+    let rows = session.query(Query::OldRuns, values).await?;
+    let looked = rows.iter().map(|row| old_runs::looked(&mut RowReader::of(row)));
+    Ok(old_runs::gathered(looked.collect::<Result<_, _>>()?, ended_before, limit))
 }
 
 pub(super) async fn dispatch(session: &Session, id: DispatchId) -> Result<Option<Dispatch>, Fault> {

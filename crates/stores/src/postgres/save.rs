@@ -140,6 +140,11 @@ impl Sheet {
             Row::into(runs.row()).with(&run.id)?.with_run(run)?;
         }
 
+        let mut gone_runs = Rows::default();
+        for id in &dirty.collected_runs {
+            Row::into(gone_runs.row()).with(id)?;
+        }
+
         let (mut new_dispatches, mut dispatches) = (Rows::default(), Rows::default());
         let known = |id| self.dispatches.get(id)?.as_deref();
         for dispatch in dirty.dispatches.new.iter().filter_map(known) {
@@ -169,6 +174,7 @@ impl Sheet {
             (Query::DispatchesUpdate, dispatches),
             (Query::DispatchesInsert, new_dispatches),
             (Query::ClaimsInsert, claimed),
+            (Query::RunsRemove, gone_runs),
             (Query::RunsInsert, new_runs),
             (Query::RunsUpdate, runs),
             (Query::PendingRemove, removed),

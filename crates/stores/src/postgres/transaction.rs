@@ -111,6 +111,17 @@ impl<'t> Transaction<'t> {
         Ok((transaction, ids))
     }
 
+    /// Locks threads beside those that it began with; says which the statement brought. It must wait
+    /// for no lock.
+    pub(super) async fn lock(
+        &mut self,
+        query: Query,
+        values: Values<'_>,
+    ) -> Result<Vec<ThreadId>, Fault> {
+        let rows = self.tools.session.query(query, values).await?;
+        self.take_threads(&rows)
+    }
+
     fn take_threads(&mut self, rows: &[Row]) -> Result<Vec<ThreadId>, Fault> {
         let mut ids = Vec::with_capacity(rows.len());
         for row in rows {

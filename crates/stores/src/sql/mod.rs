@@ -2,6 +2,7 @@
 
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod old_runs;
 mod value;
 
 pub(crate) use value::{Put, Sink, Take, Value};

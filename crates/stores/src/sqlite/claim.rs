@@ -3,24 +3,16 @@
 use std::time::Duration;
 
 use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
-use postroom_core::id::{AgentId, ThreadId};
+use postroom_core::id::{AgentId, TenantId, ThreadId};
 use postroom_core::ports::{Applied, ClaimedReady, ReclaimScope, Reclaimed};
 use postroom_core::time::Timestamp;
 
-use super::columns::only;
+use super::columns::{Columns, only};
 use super::error::Fault;
 use super::queries::Query;
 use super::work::Transaction;
-use crate::sql::{Columns as _, Put};
-
-/// A thread in which something can perhaps be claimed.
-struct Candidate {
-    thread_id: ThreadId,
-    /// Whether it is one of the threads with delayed work.
-    delayed: bool,
-    /// Priority, since when, and the thread's number: what orders it among the others.
-    rank: (u8, i64, i64),
-}
+use crate::sql::{Columns as _, Damaged};
+use crate::turns::{self, Candidate, DUE_BEYOND, Turns};
 
 impl Transaction<'_, '_> {
     /// Claims the heads of up to `limit` threads. Each candidate is tried once, so that one which
@@ -31,70 +23,129 @@ impl Transaction<'_, '_> {
         limit: usize,
     ) -> Result<ClaimedReady, Fault> {
         let now = self.clock.now();
-        let mut candidates = self.ready(&request.except_agents, limit)?;
-        let due = self.due(now, limit.saturating_add(1))?;
-        let more_due = due.len() > limit;
-        candidates.extend(due);
-        candidates.sort_unstable_by_key(|candidate| candidate.rank);
+        let mut request = request.clone();
+        let after = request.after_tenant.clone();
+        let turns = Turns::of(self.ready_tenants(&request, limit)?, &request, limit);
+        let mut candidates = Vec::new();
+        for (tenant, share) in turns.shares() {
+            self.ready(tenant, &request.except_agents, share, &mut candidates)?;
+        }
+        let most_due = limit.saturating_add(DUE_BEYOND);
+        let ready = candidates.len();
+        self.due(now, most_due, &mut candidates)?;
+        let more_due = candidates.len() - ready >= most_due;
+        let candidates = turns.order(candidates, after.as_ref());
+        let may_have_more = turns.may_have_more(&candidates, &request);
 
         let mut ready = ClaimedReady::default();
-        let mut candidates = candidates.into_iter();
-        while ready.claimed.len() < limit
-            && let Some(candidate) = candidates.next()
-        {
-            let command = Command::Claim(request.clone());
+        for candidate in candidates {
+            let request_for = turns::request_for(&candidate, &request, ready.claimed.len(), limit);
+            let Some(command) = request_for.map(Command::Claim) else { continue };
             let Ok(applied) = self.apply(&Envelope::new(candidate.thread_id, command))? else {
                 continue;
             };
             ready.events.extend(applied.events);
             if let Reply::Claimed(Some(delivered)) = applied.reply {
+                request.tenants.take(&candidate.tenant);
                 ready.claimed.push(*delivered);
             }
         }
-        ready.next_due_in = if more_due || candidates.any(|candidate| candidate.delayed) {
-            Some(Duration::ZERO)
-        } else {
-            self.next_due_in(now)?
-        };
+        let may_have_more = may_have_more && ready.claimed.len() < limit;
+        ready.next_due_in =
+            if more_due || may_have_more { Some(Duration::ZERO) } else { self.next_due_in(now)? };
         Ok(ready)
     }
 
-    /// The first `limit` ready threads whose head is not for one of `except`. It goes from agent to
-    /// agent along the index: what waits for an agent that is passed over costs nothing.
-    fn ready(&mut self, except: &[AgentId], limit: usize) -> Result<Vec<Candidate>, Fault> {
+    /// The first `limit` tenants with something ready that there is room for, from the one on that
+    /// comes after the last one that was served; in any order, and the default one beside them.
+    fn ready_tenants(
+        &mut self,
+        request: &ClaimRequest,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, Fault> {
         let mut found = Vec::new();
-        let mut passed: Option<AgentId> = None;
-        loop {
-            let values = self.statements.get(Query::ReadyAgent)?;
+        if self.ready_agent(&TenantId::default(), None)?.is_some() {
+            found.push(TenantId::default());
+        }
+        let last = request.after_tenant.as_ref().filter(|last| !last.is_default());
+        let mut passed = last.cloned();
+        let mut is_around = last.is_none();
+        let most = found.len().saturating_add(limit);
+        while found.len() < most {
+            let values = self.statements.get(Query::ReadyTenant)?;
             let values = match &passed {
-                Some(agent_id) => values.with(agent_id)?,
+                Some(tenant) => values.with(tenant)?,
                 None => values.with("")?,
             };
-            let Some(agent_id) = values.one(only::<AgentId>)? else { break };
-            if !except.contains(&agent_id) {
-                found.extend(self.candidates(Query::ReadyThreads, &agent_id, limit)?);
+            match values.one(only::<TenantId>)? {
+                Some(tenant) => {
+                    if is_around && last.is_some_and(|last| tenant > *last) {
+                        break;
+                    }
+                    passed = Some(tenant.clone());
+                    if request.tenants.of(&tenant) > 0 {
+                        found.push(tenant);
+                    }
+                }
+                None if is_around => break,
+                None => {
+                    is_around = true;
+                    passed = None;
+                }
             }
-            passed = Some(agent_id);
         }
         Ok(found)
     }
 
-    /// The first `limit` idle threads of whose delayed work something has become due. The core puts
-    /// it in the queue even if it is then not claimed, so that none stands here twice.
-    fn due(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Candidate>, Fault> {
-        self.candidates(Query::DueThreads, &now, limit)
+    /// The next of a tenant's agents for which some thread is ready.
+    fn ready_agent(
+        &mut self,
+        tenant: &TenantId,
+        passed: Option<&AgentId>,
+    ) -> Result<Option<AgentId>, Fault> {
+        let values = self.statements.get(Query::ReadyAgent)?.with(tenant)?;
+        let values = match passed {
+            Some(agent_id) => values.with(agent_id)?,
+            None => values.with("")?,
+        };
+        values.one(only::<AgentId>)
     }
 
-    fn candidates(
+    /// The first `limit` ready threads of a tenant for each agent but those of `except`. It goes from
+    /// agent to agent along the index: what waits for an agent that is passed over costs nothing.
+    fn ready(
         &mut self,
-        query: Query,
-        of: &impl Put,
+        tenant: &TenantId,
+        except: &[AgentId],
         limit: usize,
-    ) -> Result<Vec<Candidate>, Fault> {
-        self.statements.get(query)?.with(of)?.with(&limit)?.all(|row| {
-            let (thread_id, number) = (row.take()?, row.take()?);
-            let delayed = query == Query::DueThreads;
-            Ok(Candidate { thread_id, delayed, rank: (row.take()?, row.take()?, number) })
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        let mut passed: Option<AgentId> = None;
+        while let Some(agent_id) = self.ready_agent(tenant, passed.as_ref())? {
+            if !except.contains(&agent_id) {
+                let values = self.statements.get(Query::ReadyThreads)?;
+                let values = values.with(tenant)?.with(&agent_id)?.with(&limit)?;
+                values.each(|row| {
+                    found.push(candidate(row, false)?);
+                    Ok(true)
+                })?;
+            }
+            passed = Some(agent_id);
+        }
+        Ok(())
+    }
+
+    /// The first `limit` idle threads of whose delayed work something has become due. The core puts
+    /// it in the queue even if it is then not claimed, so that none stands here twice.
+    fn due(
+        &mut self,
+        now: Timestamp,
+        limit: usize,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        self.statements.get(Query::DueThreads)?.with(&now)?.with(&limit)?.each(|row| {
+            found.push(candidate(row, true)?);
+            Ok(true)
         })
     }
 
@@ -131,4 +182,10 @@ impl Transaction<'_, '_> {
         }
         Ok(reclaimed)
     }
+}
+
+fn candidate(row: &mut Columns<'_, '_>, is_due: bool) -> Result<Candidate, Damaged> {
+    let (thread_id, number, tenant) = (row.take()?, row.take()?, row.take()?);
+    let (priority, since) = (row.take()?, row.take()?);
+    Ok(Candidate { thread_id, tenant, is_due, rank: (priority, since, number) })
 }

@@ -10,10 +10,11 @@ const MIGRATIONS: [(u32, &str); NEWEST as usize] = [
     (1, include_str!("migrations/0001_mailboxes.sql")),
     (2, include_str!("migrations/0002_reports.sql")),
     (3, include_str!("migrations/0003_tenants.sql")),
+    (4, include_str!("migrations/0004_turns.sql")),
 ];
 
 /// The schema that this version knows.
-pub(super) const NEWEST: u32 = 3;
+pub(super) const NEWEST: u32 = 4;
 
 /// The number of the file's schema; 0 for none.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {

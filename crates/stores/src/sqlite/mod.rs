@@ -53,8 +53,8 @@ use postroom_core::message::LogMessage;
 use postroom_core::node::{Heartbeat, NodeRecord};
 use postroom_core::pending::Pending;
 use postroom_core::ports::{
-    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, Page,
-    PurgedEvents, ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
+    Applied, ClaimedReady, Clock, DepthByState, DispatchFilter, IdSource, MailboxStore, OldRuns,
+    Page, PurgedEvents, ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
@@ -267,6 +267,18 @@ impl MailboxStore for SqliteStore {
         let after = after.cloned();
         self.readers
             .read(move |statements| read::runs_owing_reports(statements, after.as_ref(), limit))
+            .await
+    }
+
+    async fn old_runs(
+        &self,
+        ended_before: Timestamp,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<OldRuns, StoreError> {
+        let after = list::number(cursor)?.unwrap_or(0);
+        self.readers
+            .read(move |statements| read::old_runs(statements, ended_before, after, limit))
             .await
     }
 

@@ -63,6 +63,8 @@ queries! {
     RunInsert = "run_insert",
     RunUpdate = "run_update",
     RunsDelete = "runs_delete",
+    RunDelete = "run_delete",
+    OldRuns = "old_runs",
     RunRead = "run_read",
     RunsNewest = "runs_newest",
     RunsOfTenant = "runs_of_tenant",
@@ -116,6 +118,7 @@ queries! {
     SubmissionsDelete = "submissions_delete",
     SubmissionsPurge = "submissions_purge",
 
+    ReadyTenant = "ready_tenant",
     ReadyAgent = "ready_agent",
     ReadyThreads = "ready_threads",
     DueThreads = "due_threads",

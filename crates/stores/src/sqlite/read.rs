@@ -5,15 +5,16 @@ use postroom_core::event::SharedEvent;
 use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
-use postroom_core::ports::DepthByState;
+use postroom_core::ports::{DepthByState, OldRuns};
 use postroom_core::run::Run;
 use postroom_core::thread::Thread;
+use postroom_core::time::Timestamp;
 
 use super::columns::{Columns, only};
 use super::decode;
 use super::error::Fault;
 use super::queries::{Query, Statements};
-use crate::sql::{self, Columns as _, Damaged};
+use crate::sql::{self, Columns as _, Damaged, old_runs};
 
 /// A run's row below its thread's id.
 pub(super) fn run_row(row: &mut Columns<'_, '_>) -> Result<Run, Damaged> {
@@ -55,6 +56,17 @@ pub(super) fn runs_owing_reports(
     limit: usize,
 ) -> Result<Vec<Run>, Fault> {
     statements.get(Query::RunsOwingReports)?.with(&after)?.with(&limit)?.all(run_row)
+}
+
+pub(super) fn old_runs(
+    statements: &mut Statements<'_>,
+    ended_before: Timestamp,
+    after: i64,
+    limit: usize,
+) -> Result<OldRuns, Fault> {
+    let values = statements.get(Query::OldRuns)?.with(&after)?.with(&limit)?;
+    let looked = values.with(&ended_before)?.all(|row| old_runs::looked(row))?;
+    Ok(old_runs::gathered(looked, ended_before, limit))
 }
 
 pub(super) fn dispatch(

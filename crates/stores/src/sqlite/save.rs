@@ -40,6 +40,9 @@ impl MailboxRows<'_, '_> {
             return if changes.is_empty() { Ok(()) } else { Err(missing()) };
         };
         changes.runs.iter().try_for_each(|run| self.save_run(no, run))?;
+        for run_id in &changes.collected_runs {
+            self.statements.get(Query::RunDelete)?.with(run_id)?.write_one("run")?;
+        }
         changes.dispatches.iter().try_for_each(|dispatch| self.save_dispatch(no, dispatch))?;
         changes.messages.iter().try_for_each(|message| self.insert_message(no, message))?;
         changes.pending.iter().try_for_each(|write| self.save_pending(no, write))?;

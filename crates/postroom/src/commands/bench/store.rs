@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use postroom_core::command::{
-    ClaimRequest, Command, Envelope, Mode, Outcome, RunResult, Settle, Step, Submit,
+    ClaimRequest, Command, Envelope, Mode, Outcome, RunResult, Settle, Step, Submit, TenantRooms,
 };
 use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::message::NewMessage;
@@ -118,6 +118,8 @@ pub(super) async fn claims_and_settlements(
         lease: Duration::from_secs(30),
         begin: true,
         except_agents: Arc::default(),
+        tenants: TenantRooms::default(),
+        after_tenant: None,
     };
     let (mut claim_times, mut settle_times) = (Times::new()?, Times::new()?);
     let (mut claiming, mut settling) = (Duration::ZERO, Duration::ZERO);

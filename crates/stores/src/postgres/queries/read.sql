@@ -138,6 +138,25 @@ WHERE r.report = 'owed'
 ORDER BY r.run_no
 LIMIT $2::bigint;
 
+-- The next runs, and whether each ended before a moment and nothing needs it: only the core says so
+-- for sure. With subqueries that give a value: one that asks whether there is a row may be answered
+-- by going through all of them once.
+-- name: old_runs
+SELECT r.run_no, r.created_at, t.id, r.id,
+    r.status = 'done' AND r.finished_at < $3::bigint AND NOT r.hidden
+    AND r.report IS DISTINCT FROM 'owed'
+    AND r.id IS DISTINCT FROM t.active_run_id AND r.id IS DISTINCT FROM t.open_run_id
+    AND r.id IS DISTINCT FROM t.latest_run_id AND r.id IS DISTINCT FROM t.ended_run_id
+    AND (SELECT true FROM postroom.dispatches AS d WHERE d.id = r.dispatch_id) IS NULL
+    AND (SELECT true FROM postroom.runs AS parent
+         WHERE parent.id = r.parent_run_id AND parent.status <> 'done') IS NULL
+    AND (SELECT true FROM postroom.runs AS child
+         WHERE child.parent_run_id = r.id AND child.status <> 'done' LIMIT 1) IS NULL
+FROM postroom.runs AS r JOIN postroom.threads AS t ON t.thread_no = r.thread_no
+WHERE r.run_no > $1::bigint
+ORDER BY r.run_no
+LIMIT $2::bigint;
+
 -- name: messages_read
 SELECT {message_columns}
 FROM postroom.messages AS m
@@ -146,12 +165,14 @@ WHERE m.thread_no = (SELECT thread_no FROM postroom.threads WHERE id = $1::text)
 ORDER BY m.seq
 LIMIT $3::bigint;
 
--- The messages of runs that have started and are not hidden.
+-- The messages of runs that have started and are not hidden. One that was collected had ended, and
+-- was not hidden.
 -- name: prompt
 SELECT {message_columns}
-FROM postroom.messages AS m JOIN postroom.runs AS r ON r.id = m.run_id
+FROM postroom.messages AS m
+LEFT JOIN postroom.runs AS r ON r.id = m.run_id AND r.thread_no = m.thread_no
 WHERE m.thread_no = (SELECT thread_no FROM postroom.threads WHERE id = $1::text)
-  AND NOT r.hidden AND r.status <> 'created'
+  AND r.hidden IS NOT TRUE AND r.status IS DISTINCT FROM 'created'
 ORDER BY m.seq;
 
 -- name: events_read

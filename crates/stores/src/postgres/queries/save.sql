@@ -165,6 +165,9 @@ DELETE FROM postroom.claims AS c
 USING unnest($1::bigint[], $2::uuid[]) AS u (thread_no, dispatch_id)
 WHERE c.thread_no = u.thread_no AND c.dispatch_id = u.dispatch_id;
 
+-- name: runs_remove
+DELETE FROM postroom.runs AS r USING unnest($1::text[]) AS u (id) WHERE r.id = u.id;
+
 -- name: messages_insert
 INSERT INTO postroom.messages (
     thread_no, seq, run_id, created_at,

@@ -1,5 +1,6 @@
 //! What only the inside shows.
 
+mod before;
 mod plans;
 mod retention;
 mod schema;

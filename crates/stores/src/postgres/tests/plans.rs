@@ -51,6 +51,9 @@ fn asked(query: Query) -> Option<&'static str> {
         Query::KeyHolders | Query::Submissions => "ARRAY[{t1}, {deep}], ARRAY['none', 'none']",
         Query::LockReady => "8",
         Query::LockReadyExcept => "8, ARRAY['busy']",
+        Query::ReadyTenants => "'other', 8",
+        Query::LockReadyOf => "ARRAY['other', 'few 3'], ARRAY[8, 8]",
+        Query::LockReadyOfExcept => "ARRAY['other', 'few 3'], ARRAY[8, 8], ARRAY['busy']",
         Query::LockDue => "8000000000000, 8",
         Query::NextDue => "0",
         Query::LockLeased => "8000000000000, 8, false",
@@ -69,6 +72,7 @@ fn asked(query: Query) -> Option<&'static str> {
         }
         Query::DispatchesPurgeOfTenant => "'acked', 1, 8, 'other'",
         Query::RunsWaitingForTasks | Query::RunsOwingReports => "'none', 8",
+        Query::OldRuns => "0, 8, 8000000000000",
         Query::QueuedThreadIds => "'t', 8",
         Query::MessagesRead | Query::EventsRead => "'deep', 0, 8",
         Query::DispatchesPurge | Query::DispatchesPurgeDefault => "'acked', 1, 8",
@@ -88,6 +92,7 @@ async fn no_statement_touches_more_when_everything_has_grown() {
     client.batch_execute("ANALYZE").await.unwrap();
     let threads = (0..THREADS).map(|number| format!("t{number}"));
     queue(&store, threads.chain(["deep".to_owned()]).collect(), THREADS / 4).await;
+    make_ready(&client, "few", THREADS, 3_000_000).await;
     let texts = Texts::of(SCHEMA);
     for query in Query::ALL {
         let text = texts.get(*query);
@@ -100,6 +105,7 @@ async fn no_statement_touches_more_when_everything_has_grown() {
     let before = explained(&client, &texts).await;
 
     grow(&client, "more", GROWN, 2_000_000, "queued, acked, dead_letter").await;
+    make_ready(&client, "many", GROWN, 4_000_000).await;
     let after = explained(&client, &texts).await;
 
     for query in Query::ALL.iter().filter(|query| !LOOKS_AT_ALL.contains(query)) {
@@ -114,6 +120,14 @@ async fn grow(client: &Client, name: &str, size: usize, first: usize, states: &s
         .replace("$size", &size.to_string())
         .replace("$first", &first.to_string())
         .replace("$states", states)
+        .replace("$name", name);
+    client.batch_execute(&in_schema(&sql, SCHEMA)).await.unwrap();
+}
+
+async fn make_ready(client: &Client, name: &str, size: usize, first: usize) {
+    let sql = include_str!("ready.sql")
+        .replace("$size", &size.to_string())
+        .replace("$first", &first.to_string())
         .replace("$name", name);
     client.batch_execute(&in_schema(&sql, SCHEMA)).await.unwrap();
 }
@@ -208,7 +222,7 @@ async fn with_ids(client: &Client, given: &str) -> String {
 }
 
 /// A value of this type with which a statement does nothing.
-fn nothing(of: &Type) -> String {
+pub(super) fn nothing(of: &Type) -> String {
     match *of {
         Type::INT8 => "0".to_owned(),
         Type::TEXT => "'none'".to_owned(),
@@ -219,7 +233,7 @@ fn nothing(of: &Type) -> String {
 }
 
 /// PostgreSQL calls the array of `x` `_x`.
-fn spelled(name: &str) -> &str {
+pub(super) fn spelled(name: &str) -> &str {
     match name {
         "int8" => "bigint",
         "bool" => "boolean",

@@ -19,11 +19,12 @@ WHERE thread_no = (SELECT thread_no FROM threads WHERE id = ?1) AND seq > ?2
 ORDER BY seq
 LIMIT ?3;
 
--- CROSS JOIN keeps the planner to this order: along the log, each message's run by its id.
+-- LEFT JOIN keeps the planner to this order: along the log, each message's run by its id. One that
+-- was collected had ended, and was not hidden.
 -- name: prompt
-SELECT m.* FROM messages AS m CROSS JOIN runs AS r ON r.id = m.run_id
+SELECT m.* FROM messages AS m LEFT JOIN runs AS r ON r.id = m.run_id AND r.thread_no = m.thread_no
 WHERE m.thread_no = (SELECT thread_no FROM threads WHERE id = ?1)
-  AND r.hidden = 0 AND r.status <> 'created'
+  AND r.hidden IS NOT 1 AND r.status IS NOT 'created'
 ORDER BY m.seq;
 
 -- name: event_insert

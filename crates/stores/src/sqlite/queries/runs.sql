@@ -28,6 +28,26 @@ WHERE id = ?1;
 -- name: runs_delete
 DELETE FROM runs WHERE thread_no = ?1;
 
+-- name: run_delete
+DELETE FROM runs WHERE id = ?1;
+
+-- The next runs, and whether each ended before a moment and nothing needs it: only the core says so
+-- for sure.
+-- name: old_runs
+SELECT r.run_no, r.created_at, t.id, r.id,
+    r.status = 'done' AND r.finished_at < ?3 AND r.hidden = 0 AND r.report IS NOT 'owed'
+    AND r.id IS NOT t.active_run_id AND r.id IS NOT t.open_run_id
+    AND r.id IS NOT t.latest_run_id AND r.id IS NOT t.ended_run_id
+    AND NOT EXISTS (SELECT 1 FROM dispatches AS d WHERE d.id = r.dispatch_id)
+    AND NOT EXISTS (SELECT 1 FROM runs AS parent
+                    WHERE parent.id = r.parent_run_id AND parent.status <> 'done')
+    AND NOT EXISTS (SELECT 1 FROM runs AS child
+                    WHERE child.parent_run_id = r.id AND child.status <> 'done')
+FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
+WHERE r.run_no > ?1
+ORDER BY r.run_no
+LIMIT ?2;
+
 -- name: run_read
 SELECT t.id, r.* FROM runs AS r CROSS JOIN threads AS t ON t.thread_no = r.thread_no
 WHERE r.id = ?1;

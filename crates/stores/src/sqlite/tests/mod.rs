@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use postroom_core::command::{
     ClaimRequest, Command, Delivered, Mode, Outcome, Reply, RunResult, Settle, Step, Submit,
-    Submitted,
+    Submitted, TenantRooms,
 };
 use postroom_core::error::StoreError;
 use postroom_core::id::{NodeId, ThreadId};
@@ -76,6 +76,8 @@ pub(super) fn claim_request() -> ClaimRequest {
         lease: Duration::from_secs(30),
         begin: true,
         except_agents: Arc::default(),
+        tenants: TenantRooms::default(),
+        after_tenant: None,
     }
 }
 

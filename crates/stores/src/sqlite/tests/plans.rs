@@ -50,6 +50,7 @@ fn the_hot_statements_use_the_indexes_that_were_made_for_them() {
         (Query::DispatchesPurgeOfTenant, "dispatches_terminal_of_tenant"),
         (Query::DispatchesPurgeDefault, "dispatches_terminal"),
         (Query::LeasedThreads, "dispatches_leased"),
+        (Query::ReadyTenant, "threads_ready"),
         (Query::ReadyAgent, "threads_ready"),
         (Query::ReadyThreads, "threads_ready"),
         (Query::DueThreads, "threads_delayed"),
