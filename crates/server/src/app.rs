@@ -8,6 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
 use postroom_core::id::AgentId;
+use postroom_core::ports::Span;
 use postroom_service::Postroom;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{self, Access, Caller};
 use crate::bind::is_loopback;
 use crate::problem::{Problem, Result};
-use crate::{guard, headers, routes};
+use crate::{guard, headers, routes, trace};
 
 /// What a server needs.
 #[derive(Clone)]
@@ -153,7 +154,10 @@ impl FromRequestParts<House> for App {
             // A route that needs nothing has no caller, and so no threads.
             return Err(Problem::internal("a route that is open to all has asked for its caller"));
         };
-        let postroom = house.unscoped().of_tenant(caller.tenant.clone());
+        let mut postroom = house.unscoped().of_tenant(caller.tenant.clone());
+        if let Some(trace) = parts.extensions.get().and_then(Span::place) {
+            postroom = postroom.in_trace(trace);
+        }
         Ok(Self { house: house.clone(), caller, postroom })
     }
 }
@@ -162,11 +166,15 @@ impl FromRequestParts<House> for App {
 pub fn router(options: Options) -> Router {
     let guard = guard::Guard::new(options.bound);
     let access = options.access.clone();
+    let tracer = options.postroom.tracer().cloned();
     let house = House(Arc::new(options));
     // The last one is the first to see a request.
-    routes::all()
+    let checked = routes::all()
         .layer(from_fn_with_state(access, auth::check))
-        .layer(from_fn_with_state(guard, guard::check))
-        .layer(from_fn(headers::put_headers))
-        .with_state(house)
+        .layer(from_fn_with_state(guard, guard::check));
+    let traced = match tracer {
+        Some(tracer) => checked.layer(from_fn_with_state(tracer, trace::trace)),
+        None => checked,
+    };
+    traced.layer(from_fn(headers::put_headers)).with_state(house)
 }

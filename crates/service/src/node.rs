@@ -6,7 +6,9 @@ use std::sync::Arc;
 use postroom_core::command::ClaimRequest;
 use postroom_core::id::{AgentId, NodeId, ThreadId};
 use postroom_core::policy::RetryPolicy;
-use postroom_core::ports::{Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner};
+use postroom_core::ports::{
+    Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner, Tracer,
+};
 use tokio::sync::oneshot;
 
 use crate::admission::Admission;
@@ -34,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) live: Arc<dyn LiveControl>,
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     spawner: Arc<dyn Spawner>,
     pub(crate) on_collect: Option<OnCollect>,
     /// No other node works on the store.
@@ -100,6 +103,7 @@ impl Node {
             live: parts.live,
             executor: parts.executor,
             ids: parts.ids,
+            tracer: parts.tracer,
             spawner: parts.spawner,
             on_collect: parts.on_collect,
             lifecycle: Lifecycle::new(),
