@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, Version};
 use axum::middleware::Next;
 use axum::response::Response;
-use postroom_core::ports::{Beginning, Span, SpanKind, Tracer};
+use postroom_core::ports::{Beginning, SpanKind, Tracer};
 use postroom_core::trace::TraceParent;
 use tracing::field::display;
 

@@ -176,8 +176,8 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 
 /// The service's name among attributes of a resource.
 fn named_in(attributes: &str) -> Option<String> {
-    let pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
-    let name = pairs.into_iter().find(|(key, _)| key.trim() == "service.name")?.1;
+    let mut pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
+    let (_, name) = pairs.find(|(key, _)| key.trim() == "service.name")?;
     String::from_utf8(decoded(name.trim())?).ok()
 }
 

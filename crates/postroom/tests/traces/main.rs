@@ -20,18 +20,18 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 /// The trace of a caller, and its span.
-pub const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-pub const CALLER: &str = "b7ad6b7169203331";
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
 
 /// Starts a node whose spans are sent soon.
-pub async fn serve(home: &Home, env: &[(&str, &str)]) -> Server {
+async fn serve(home: &Home, env: &[(&str, &str)]) -> Server {
     let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
     command.env("OTEL_BSP_SCHEDULE_DELAY", "50").envs(env.iter().copied());
     home.start(command).await
 }
 
 /// Submits as a part of the caller's trace; answers what the server said.
-pub async fn submit(server: &Server, path: &str, body: &Value) -> Value {
+async fn submit(server: &Server, path: &str, body: &Value) -> Value {
     let request = support::http().post(format!("{}{path}", server.url));
     let request = request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
     let request = request.header("content-type", "application/json").body(body.to_string());
@@ -43,7 +43,7 @@ pub async fn submit(server: &Server, path: &str, body: &Value) -> Value {
 
 /// The one span of the trace with this name.
 #[track_caller]
-pub fn one<'s>(spans: &'s [Seen], name: &str) -> &'s Seen {
+fn one<'s>(spans: &'s [Seen], name: &str) -> &'s Seen {
     let mut named = spans.iter().filter(|span| span.trace == TRACE && span.name == name);
     let one = named.next().unwrap_or_else(|| panic!("there is no {name}: {spans:#?}"));
     assert!(named.next().is_none(), "there are several {name}: {spans:#?}");
@@ -51,12 +51,12 @@ pub fn one<'s>(spans: &'s [Seen], name: &str) -> &'s Seen {
 }
 
 #[track_caller]
-pub fn is_part(child: &Seen, parent: &Seen) {
+fn is_part(child: &Seen, parent: &Seen) {
     assert_eq!(child.trace, parent.trace, "{child:#?} {parent:#?}");
     assert_eq!(child.parent, parent.id, "{child:#?} is not part of {parent:#?}");
 }
 
-pub fn has(spans: &[Seen], name: &str) -> bool {
+fn has(spans: &[Seen], name: &str) -> bool {
     spans.iter().any(|span| span.name == name)
 }
 

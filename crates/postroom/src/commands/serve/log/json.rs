@@ -9,7 +9,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// Writes such lines.
 pub(super) struct JsonLines;
@@ -36,7 +36,7 @@ where
     ) -> fmt::Result {
         let mut fields = Map::new();
         // What is nearer to the line stands over what is farther from it.
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             let written = extensions.get::<FormattedFields<JsonFields>>();
             let read = written.map(|written| serde_json::from_str(&written.fields));
