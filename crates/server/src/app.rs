@@ -172,9 +172,9 @@ pub fn router(options: Options) -> Router {
     let checked = routes::all()
         .layer(from_fn_with_state(access, auth::check))
         .layer(from_fn_with_state(guard, guard::check));
-    let traced = match tracer {
+    let all = match tracer {
         Some(tracer) => checked.layer(from_fn_with_state(tracer, trace::trace)),
         None => checked,
     };
-    traced.layer(from_fn(headers::put_headers)).with_state(house)
+    all.layer(from_fn(headers::put_headers)).with_state(house)
 }

@@ -1,6 +1,7 @@
 //! A collector of traces, as small as one can be: it takes OTLP over HTTP and remembers.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Router;
@@ -146,7 +147,10 @@ async fn take(State(got): State<Arc<Got>>, headers: HeaderMap, body: Bytes) -> S
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
