@@ -71,6 +71,7 @@ pub async fn service_for(
         executor,
         ids: ids(),
         spawner: Arc::new(TokioSpawner),
+        tracer: None,
         on_collect: None,
     };
     let postroom = Postroom::new(parts, config, NodeId::parse("bench")?);

@@ -95,8 +95,17 @@ impl Place<'_> {
         let mut config = Config::default();
         config.limits.max_concurrent_runs = at_once;
         let store = open(self.url, None).await?;
-        let parts =
-            Parts { store, signals, live, feed, executor, ids: ids(), spawner, on_collect: None };
+        let parts = Parts {
+            store,
+            signals,
+            live,
+            feed,
+            executor,
+            ids: ids(),
+            spawner,
+            tracer: None,
+            on_collect: None,
+        };
         let node = Postroom::new(parts, config, NodeId::from(ids().new_uuid()));
         node.start().await?;
         Ok(node)

@@ -95,6 +95,7 @@ impl House {
             executor: script.clone(),
             ids: world.ids.clone(),
             spawner: Arc::new(MortalSpawner(life.clone())),
+            tracer: None,
             on_collect: None,
         };
         let node = NodeId::parse(&name).expect("a name");

@@ -35,6 +35,7 @@ pub mod script;
 mod sender;
 pub mod tool;
 pub mod tools;
+mod trace;
 mod turn;
 pub mod window;
 

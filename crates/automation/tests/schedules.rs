@@ -72,6 +72,7 @@ impl House {
             executor: Arc::new(Automation::new(Arc::new(self.notes.clone()), None)),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
+            tracer: None,
             on_collect: None,
         };
         let name = NodeId::parse(&format!("node-{}", self.nodes)).unwrap();

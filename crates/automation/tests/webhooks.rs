@@ -142,6 +142,7 @@ impl House {
             executor: Arc::new(Automation::new(Arc::new(Agent), Some(webhooks))),
             ids,
             spawner: Arc::new(TokioSpawner),
+            tracer: None,
             on_collect: None,
         };
         let node = Postroom::new(parts, Config::default(), NodeId::parse("node").unwrap());

@@ -27,4 +27,5 @@ pub mod sabotage;
 pub mod thread;
 pub mod ticket;
 pub mod time;
+pub mod trace;
 pub mod webhook;

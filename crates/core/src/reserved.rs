@@ -7,5 +7,8 @@ pub const RESERVED: &str = "postroom:";
 /// The agent that posts what becomes of runs. See [`crate::run::RunSpec::webhook`].
 pub const WEBHOOK_AGENT: &str = "postroom:webhook";
 
+/// The agent that keeps a schedule.
+pub const SCHEDULE_AGENT: &str = "postroom:schedule";
+
 /// What the id of a thread of such posts begins with.
 pub const WEBHOOK_THREAD: &str = "postroom:webhook:";

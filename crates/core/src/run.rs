@@ -13,6 +13,7 @@ use crate::message::Metadata;
 use crate::report::{Report, ReportTo};
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
+use crate::trace::{self, TraceParent};
 
 /// What brought a run about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -211,6 +212,10 @@ pub struct RunSpec {
     /// Who is told when the run ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_to: Option<ReportTo>,
+    /// The span that brought it about: what is done for the run, on whatever node and whenever, is in
+    /// the same trace. With the run's other data in one JSON, so that nodes of earlier versions read it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace::kept")]
+    pub trace: Option<TraceParent>,
 }
 
 impl RunSpec {

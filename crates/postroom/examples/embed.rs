@@ -30,6 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         executor: Arc::new(Shout),
         ids: ids.clone(),
         spawner: Arc::new(TokioSpawner),
+        tracer: None,
         on_collect: None,
     };
     let postroom = Postroom::new(parts, Config::default(), NodeId::from(ids.new_uuid()));

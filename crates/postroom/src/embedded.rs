@@ -28,6 +28,7 @@ pub fn embedded(store: Arc<dyn MailboxStore>, executor: Arc<dyn Executor>) -> Po
         executor,
         ids,
         spawner: Arc::new(TokioSpawner),
+        tracer: None,
         on_collect: None,
     };
     Postroom::new(parts, Config::default(), node)

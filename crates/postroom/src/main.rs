@@ -7,6 +7,7 @@ mod config;
 mod output;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod telemetry;
 
 use std::process::ExitCode;
 

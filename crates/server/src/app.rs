@@ -8,6 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::middleware::{from_fn, from_fn_with_state};
 use postroom_core::id::AgentId;
+use postroom_core::ports::Span;
 use postroom_service::Postroom;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use crate::auth::{self, Access, Caller};
 use crate::bind::is_loopback;
 use crate::compression::compression;
 use crate::problem::{Problem, Result};
-use crate::{guard, headers, routes};
+use crate::{guard, headers, routes, trace};
 
 /// What a server needs.
 #[derive(Clone)]
@@ -155,7 +156,10 @@ impl FromRequestParts<House> for App {
             // A route that needs nothing has no caller, and so no threads.
             return Err(Problem::internal("a route that is open to all has asked for its caller"));
         };
-        let postroom = house.unscoped().of_tenant(caller.tenant.clone());
+        let mut postroom = house.unscoped().of_tenant(caller.tenant.clone());
+        if let Some(trace) = parts.extensions.get().and_then(Span::place) {
+            postroom = postroom.in_trace(trace);
+        }
         Ok(Self { house: house.clone(), caller, postroom })
     }
 }
@@ -164,15 +168,18 @@ impl FromRequestParts<House> for App {
 pub fn router(options: Options) -> Router {
     let guard = guard::Guard::new(options.bound);
     let access = options.access.clone();
+    let tracer = options.postroom.tracer().cloned();
     let house = House(Arc::new(options));
     // The last one is the first to see a request.
-    routes::all()
+    let checked = routes::all()
         .into_router()
         .fallback(routes::unknown_path)
         .method_not_allowed_fallback(routes::wrong_method)
         .layer(from_fn_with_state(access, auth::check))
-        .layer(from_fn_with_state(guard, guard::check))
-        .layer(compression())
-        .layer(from_fn(headers::put_headers))
-        .with_state(house)
+        .layer(from_fn_with_state(guard, guard::check));
+    let all = match tracer {
+        Some(tracer) => checked.layer(from_fn_with_state(tracer, trace::trace)),
+        None => checked,
+    };
+    all.layer(compression()).layer(from_fn(headers::put_headers)).with_state(house)
 }

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use tracing::Instrument;
+use tracing::{Instrument, field};
 
 use crate::auth;
 
@@ -48,7 +48,12 @@ pub async fn put_headers(mut request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let id = given(request.headers()).unwrap_or_else(made);
-    let span = tracing::info_span!("request", id = %id);
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        trace_id = field::Empty,
+        span_id = field::Empty,
+    );
     let mut response = ANSWERED.scope(id.clone(), next.run(request).instrument(span)).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {

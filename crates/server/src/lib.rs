@@ -29,6 +29,7 @@ mod routes;
 mod run_events;
 mod serve;
 mod sse;
+mod trace;
 pub mod wire;
 
 pub use app::{AgentInfo, AgentList, Options, SettingInfo, SettingList, router};

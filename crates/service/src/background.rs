@@ -9,6 +9,7 @@ use postroom_core::command::{Command, Mode, Reply, Submit};
 use postroom_core::id::{TaskId, TenantId, ThreadId};
 use postroom_core::message::{NewMessage, Visibility};
 use postroom_core::run::Origin;
+use postroom_core::trace::TraceParent;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
@@ -26,7 +27,7 @@ const LAST_TRIES: u32 = 3;
 pub(crate) fn start(execution: &Execution, task: Task) -> TaskId {
     let node = &execution.node;
     let (thread_id, run_id) = (execution.thread_id.clone(), execution.run_id.clone());
-    let tenant = execution.tenant.clone();
+    let (tenant, trace) = (execution.tenant.clone(), execution.span.place());
     let task_id = TaskId::held_by(&node.id, node.ids.new_uuid());
     node.holders.began(&task_id);
     let id = task_id.clone();
@@ -36,7 +37,7 @@ pub(crate) fn start(execution: &Execution, task: Task) -> TaskId {
         let message = tokio::select! {
             biased;
             ended = AssertUnwindSafe(task).catch_unwind() => ended.unwrap_or_else(|panic| {
-                tracing::error!(task = %id, panic = said(panic.as_ref()), "a background task panicked");
+                tracing::error!(task_id = %id, panic = said(panic.as_ref()), "a background task panicked");
                 None
             }),
             // The task dies with this process; its run must not wait for it.
@@ -45,7 +46,7 @@ pub(crate) fn start(execution: &Execution, task: Task) -> TaskId {
         // The message first: it continues a run that waits, and ending the task then changes
         // nothing. The other way round the run would go on without it.
         if let Some(message) = message {
-            wake(&this, &thread_id, &tenant, message, &stop).await;
+            wake(&this, &thread_id, &tenant, message, trace, &stop).await;
         }
         let finish = Command::FinishTask { run_id, task_id: Some(id.clone()) };
         let finished = until_written(&stop, || this.apply(thread_id.clone(), finish.clone())).await;
@@ -63,16 +64,18 @@ async fn wake(
     thread_id: &ThreadId,
     tenant: &TenantId,
     mut message: NewMessage,
+    trace: Option<TraceParent>,
     stop: &CancellationToken,
 ) {
     // With its id it can be submitted again without being doubled.
     message.id.get_or_insert_with(|| node.ids.new_uuid().into());
     message.visibility = Visibility::Internal;
     let mut submit = Submit::new(Mode::Enqueue, vec![message]);
+    crate::trace::come_from(&mut submit, trace);
     submit.origin = Origin::Internal;
     submit.max_attempts = node.config.mailbox.default_max_attempts;
     let submitted = until_written(stop, || async {
-        let done = node.submit_once(thread_id.clone(), submit.clone(), Some(tenant.clone())).await;
+        let done = node.submit(thread_id.clone(), submit.clone(), Some(tenant.clone())).await;
         match done.answer {
             Ok(_) => Ok(done.then),
             Err(crate::Error::Store(error)) => Err(error),

@@ -10,7 +10,7 @@ use postroom_core::error::{Refusal, StoreError};
 use postroom_core::event::EventBody;
 use postroom_core::id::{RunId, TaskId, ThreadId, ToolCallId};
 use postroom_core::message::{LogMessage, NewMessage};
-use postroom_core::ports::{Cancel, CancelReason, ContextError, RunContext};
+use postroom_core::ports::{Cancel, CancelReason, ContextError, RunContext, Span};
 use postroom_core::run::Run;
 use postroom_core::ticket::Decision;
 use postroom_core::time::Timestamp;
@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::execution::Execution;
 use crate::journal::misanswered;
 use crate::shown::Flush;
+use crate::trace;
 
 #[async_trait]
 impl RunContext for Execution {
@@ -82,13 +83,22 @@ impl RunContext for Execution {
         Ok(run.ticket(tool_call_id).and_then(|ticket| ticket.decision().cloned()))
     }
 
+    fn span(&self) -> Span {
+        self.span.clone()
+    }
+
     async fn find_run(&self, id: &RunId) -> Result<Option<Run>, ContextError> {
         let run = self.node.store.run(id).await.map_err(ContextError::Store)?;
         Ok(run.filter(|run| run.tenant == self.tenant))
     }
 
-    async fn submit(&self, thread_id: ThreadId, submit: Submit) -> Result<Submitted, ContextError> {
+    async fn submit(
+        &self,
+        thread_id: ThreadId,
+        mut submit: Submit,
+    ) -> Result<Submitted, ContextError> {
         let caller = Some(self.tenant.clone());
+        trace::come_from(&mut submit, self.span.place());
         let carried = self.node.carry_through(move |node| async move {
             let (thread_id, submit) = node.prepare(Some(thread_id), submit, caller.as_ref());
             node.submit(thread_id, submit, caller).await

@@ -10,13 +10,14 @@ use futures::FutureExt;
 use postroom_core::command::{Activation, Begun, Delivered};
 use postroom_core::ports::{CancelReason, LiveHandler, RunContext, RunOutcome};
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, field};
 
 use crate::admission::Permit;
 use crate::execution::Execution;
 use crate::node::Node;
 use crate::report;
 use crate::settle::{self, End};
+use crate::trace;
 
 /// A dispatch that is claimed for this node, and its place here.
 pub(crate) struct Claimed {
@@ -59,22 +60,32 @@ async fn deliver(node: &Arc<Node>, claimed: Claimed) -> Option<Claimed> {
     let registered = node.executions.register(execution);
     if node.lost.has_handed_back(dispatch.id, &activation.claim) {
         // The answer was so slow that the claim was taken for a lost one.
+        trace::lost(&registered.span);
         node.ready.mark();
         return None;
     }
     let span = tracing::info_span!(
         "run",
-        thread = %dispatch.thread_id,
-        run = %dispatch.run_id,
-        dispatch = %dispatch.id,
+        thread_id = %dispatch.thread_id,
+        run_id = %dispatch.run_id,
+        dispatch_id = %dispatch.id,
         attempt = dispatch.attempt_count + 1,
+        trace_id = field::Empty,
+        span_id = field::Empty,
     );
-    let end = run(&registered, *activation).instrument(span).await;
-    settle::settle(&registered, end).await
+    trace::name_in(&span, &registered.span);
+    let attempt = async {
+        let end = run(&registered, *activation).await;
+        settle::settle(&registered, end).await
+    };
+    let next = attempt.instrument(span).await;
+    registered.span.end();
+    next
 }
 
 /// Runs the executor until it ends or must be dropped.
 async fn run(execution: &Arc<Execution>, activation: Activation) -> End {
+    tracing::debug!("an attempt begins");
     if let Some(CancelReason::Shutdown) = execution.stop.reason() {
         return End::GaveUp;
     }

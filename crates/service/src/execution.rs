@@ -9,7 +9,7 @@ use postroom_core::command::Activation;
 use postroom_core::dispatch::Claim;
 use postroom_core::id::{DispatchId, RunId, TenantId, ThreadId};
 use postroom_core::live::{LiveCommand, LiveTarget};
-use postroom_core::ports::{CancelReason, LiveHandler};
+use postroom_core::ports::{CancelReason, LiveHandler, Span};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use crate::lease::Lease;
 use crate::node::Node;
 use crate::shown::Shown;
 use crate::stop::Stop;
+use crate::trace;
 
 /// One execution of a claimed dispatch. It is the executor's context too, and takes the live
 /// commands for its run.
@@ -47,6 +48,8 @@ pub(crate) struct Execution {
     /// The answer to a commit was lost: what this attempt knows is not what is written.
     pub(crate) out_of_step: AtomicBool,
     pub(crate) permit: Mutex<Option<Permit>>,
+    /// Of this attempt.
+    pub(crate) span: Span,
 }
 
 impl Execution {
@@ -76,6 +79,7 @@ impl Execution {
             writer: tokio::sync::Mutex::default(),
             out_of_step: AtomicBool::new(false),
             permit: Mutex::new(Some(permit)),
+            span: trace::attempt(node, activation),
         })
     }
 

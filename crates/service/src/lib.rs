@@ -39,6 +39,7 @@ mod shown;
 mod signals;
 mod spawn;
 mod stop;
+mod trace;
 mod upkeep;
 mod verbs;
 

@@ -173,7 +173,7 @@ fn begin(node: &Arc<Node>) {
 }
 
 fn work(node: &Arc<Node>, stops: &Stops) {
-    tracing::info!(node = %node.id, "ready");
+    tracing::info!(node_id = %node.id, "ready");
     node.ready.mark();
     node.spawn(dispatcher::dispatch(node.clone(), stops.claiming.clone()));
     node.spawn(signals::consume(node.clone(), stops.claiming.clone()));
@@ -221,7 +221,7 @@ async fn drain(node: Arc<Node>) {
     life.tasks.wait().await;
     presence::leave(&node).await;
     life.move_on(|_| true, Readiness::Stopped);
-    tracing::info!(node = %node.id, "stopped");
+    tracing::info!(node_id = %node.id, "stopped");
 }
 
 async fn wait_for(

@@ -84,7 +84,7 @@ async fn hand_back(node: &Arc<Node>) -> Result<(), StoreError> {
         // Noted before the last look: an answer that comes now either is seen here, or sees this.
         node.lost.hands_back(dispatch_id, &claim, node.config.mailbox.lease());
         if !node.executions.holds(dispatch_id, &claim) {
-            tracing::info!(dispatch = %dispatch_id, "handing back a claim whose answer was lost");
+            tracing::info!(%dispatch_id, "handing back a claim whose answer was lost");
             settle::hand_back(node, &dispatch).await;
             node.ready.mark();
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::policy::RetryPolicy;
-use postroom_core::ports::{Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner};
+use postroom_core::ports::{
+    Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner, Tracer,
+};
 use tokio::sync::oneshot;
 
 use crate::admission::Admission;
@@ -33,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) live: Arc<dyn LiveControl>,
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     spawner: Arc<dyn Spawner>,
     pub(crate) on_collect: Option<OnCollect>,
     /// No other node works on the store.
@@ -99,6 +102,7 @@ impl Node {
             live: parts.live,
             executor: parts.executor,
             ids: parts.ids,
+            tracer: parts.tracer,
             spawner: parts.spawner,
             on_collect: parts.on_collect,
             lifecycle: Lifecycle::new(),

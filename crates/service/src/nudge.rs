@@ -84,7 +84,7 @@ impl Node {
         let cancel = CancelTarget::Dispatch(id);
         let command = Command::Cancel { target: cancel, stop_executing: true };
         if let Err(error) = self.apply(target.thread_id.clone(), command).await {
-            tracing::debug!(%error, run = %target.run_id, "the wish to stop was not written");
+            tracing::debug!(%error, run_id = %target.run_id, "the wish to stop was not written");
         }
     }
 }

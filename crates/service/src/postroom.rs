@@ -5,8 +5,9 @@ use std::sync::Arc;
 use postroom_core::command::{Command, Envelope};
 use postroom_core::id::{NodeId, TenantId, ThreadId};
 use postroom_core::ports::{
-    EventFeed, Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner,
+    EventFeed, Executor, IdSource, LiveControl, MailboxStore, Signals, Spawner, Tracer,
 };
+use postroom_core::trace::TraceParent;
 
 use uuid::Uuid;
 
@@ -32,6 +33,8 @@ pub struct Parts {
     pub ids: Arc<dyn IdSource>,
     /// Starts every task of the service.
     pub spawner: Arc<dyn Spawner>,
+    /// Traces what is done, if anything does.
+    pub tracer: Option<Arc<dyn Tracer>>,
     /// Called after each collection.
     pub on_collect: Option<OnCollect>,
 }
@@ -51,19 +54,31 @@ pub struct Postroom {
     pub(crate) inner: Arc<Node>,
     /// On whose behalf it is used; `None` for who has no tenants.
     pub(crate) caller: Option<TenantId>,
+    /// The span that it is used in, if that is traced.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl Postroom {
     /// A service that has not started yet. `node` names this process: it must be new with each.
     pub fn new(parts: Parts, config: Config, node: NodeId) -> Self {
-        Self { inner: Arc::new(Node::new(parts, config, node)), caller: None }
+        Self { inner: Arc::new(Node::new(parts, config, node)), caller: None, trace: None }
     }
 
     /// A handle on the same service that is `tenant`'s: what it creates is theirs, and whatever is
     /// another's is unknown to it, in all that it is asked to do or to read. Only
     /// [`store`](Postroom::store) knows no tenants.
     pub fn of_tenant(&self, tenant: TenantId) -> Self {
-        Self { inner: self.inner.clone(), caller: Some(tenant) }
+        Self { caller: Some(tenant), ..self.clone() }
+    }
+
+    /// A handle on the same service whose submissions are part of a trace.
+    pub fn in_trace(&self, trace: TraceParent) -> Self {
+        Self { trace: Some(trace), ..self.clone() }
+    }
+
+    /// What traces, if anything does.
+    pub fn tracer(&self) -> Option<&Arc<dyn Tracer>> {
+        self.inner.tracer.as_ref()
     }
 
     /// Whose handle it is, if it is a tenant's.

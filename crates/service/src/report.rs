@@ -23,6 +23,7 @@ use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::node::{Node, follow_up};
 use crate::nudge::{self, Wish};
+use crate::trace;
 
 /// How many runs are looked at together.
 const PAGE: usize = 256;
@@ -99,7 +100,7 @@ async fn make_or_leave(node: &Arc<Node>, run: &Run) {
                 tokio::time::sleep(pause.pause()).await;
             }
             Err(error) => {
-                tracing::warn!(run = %run.id, %error, "not reported: the next sweep tries again");
+                tracing::warn!(run_id = %run.id, %error, "not reported: the next sweep tries again");
                 return;
             }
         }
@@ -184,7 +185,8 @@ async fn submit_for(
     submit.origin = Origin::Internal;
     submit.max_attempts = node.config.mailbox.default_max_attempts;
     submit.limits = node.config.limits.of_a_thread();
-    let done = node.submit_once(thread_id.clone(), submit, Some(run.tenant.clone())).await;
+    trace::come_from(&mut submit, run.spec.trace);
+    let done = node.submit(thread_id.clone(), submit, Some(run.tenant.clone())).await;
     match done.answer {
         Ok(_) => {
             let this = node.clone();
@@ -266,7 +268,7 @@ pub(crate) fn look_after_soon(node: &Arc<Node>, run: &Arc<Run>) {
     let (this, run) = (node.clone(), run.clone());
     node.spawn(async move {
         if let Err(error) = look_after_wait(&this, &run).await {
-            tracing::warn!(run = %run.id, %error, "its children were not looked up: the sweep does it");
+            tracing::warn!(run_id = %run.id, %error, "its children were not looked up: the sweep does it");
         }
     });
 }

@@ -17,7 +17,7 @@ use crate::delivery::Claimed;
 use crate::execution::Execution;
 use crate::journal::misanswered;
 use crate::node::{Node, publish};
-use crate::report;
+use crate::{report, trace};
 
 /// How long a claim is tried to be handed back: nobody waits for it, its lease ends anyway.
 const HAND_BACK_FOR: Duration = Duration::from_secs(5);
@@ -49,10 +49,12 @@ pub(crate) async fn settle(execution: &Arc<Execution>, end: End) -> Option<Claim
     let node = &execution.node;
     match verdict(execution, end) {
         Verdict::Drop => {
+            trace::lost(&execution.span);
             node.observer.attempt_lost();
             None
         }
         Verdict::HandBack => {
+            trace::handed_back(&execution.span);
             hand_back_claim(node, &execution.thread_id, &execution.claim).await;
             None
         }
@@ -60,6 +62,7 @@ pub(crate) async fn settle(execution: &Arc<Execution>, end: End) -> Option<Claim
             // What is being written right now comes first; if that hangs, there is no time left.
             let writer = tokio::time::timeout_at(execution.deadline(), execution.writer.lock());
             let Ok(_writer) = writer.await else {
+                trace::lost(&execution.span);
                 node.observer.attempt_lost();
                 return None;
             };
@@ -131,6 +134,7 @@ async fn write(execution: &Arc<Execution>, step: Step, outcome: Outcome) -> Opti
     // no more. The next run may take this one's place, so that is not counted.
     let goes_on = permit.keeps() && !was_stopped && node.lifecycle.is_ready();
     let next = goes_on.then(|| node.claim_request(Some(&permit)));
+    trace::outcome(&execution.span, &outcome);
     let settle = Settle { claim: execution.claim.clone(), step, outcome, next };
 
     let (reply, asked_at) = settle_until_deadline(execution, settle).await;
@@ -180,7 +184,7 @@ async fn settle_until_deadline(
             StoreError::Refused(Refusal::StaleClaim { .. }) => return (reply, asked_at),
             // What the run wants to write can't be written, now or later: its attempt has failed.
             StoreError::Refused(refusal) if !matches!(settle.outcome, Outcome::Nack { .. }) => {
-                tracing::warn!(run = %execution.run_id, %refusal, "the outcome was refused");
+                tracing::warn!(run_id = %execution.run_id, %refusal, "the outcome was refused");
                 settle.step = Step::default();
                 settle.outcome =
                     nack(execution, &format!("the outcome could not be written: {refusal}"));
@@ -198,14 +202,15 @@ async fn settle_until_deadline(
 }
 
 fn not_settled(execution: &Execution, error: &StoreError) {
+    trace::lost(&execution.span);
     execution.node.observer.attempt_lost();
     // It may be settled all the same, and its end owed a report.
     execution.node.reports.look();
     if matches!(error, StoreError::Refused(Refusal::StaleClaim { .. })) {
         // Another attempt has the thread, or an answer was lost and this one is settled.
-        tracing::debug!(run = %execution.run_id, %error, "not settled");
+        tracing::debug!(run_id = %execution.run_id, %error, "not settled");
     } else {
-        tracing::error!(run = %execution.run_id, %error, "not settled: it is tried again after its lease");
+        tracing::error!(run_id = %execution.run_id, %error, "not settled: it is tried again after its lease");
     }
 }
 

@@ -155,6 +155,10 @@ fn meta(context: &ToolContext) -> RequestMetaObject {
     say("fence", context.fence.into());
     say("run_id", context.run_id.to_string().into());
     say("thread_id", context.thread_id.to_string().into());
+    // Under the name that the protocol has for it.
+    if let Some(trace) = context.span.place() {
+        meta.0.0.insert("traceparent".to_owned(), trace.to_string().into());
+    }
     meta
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use postroom_core::event::EventBody;
 use postroom_core::id::{AgentId, RunId, ThreadId, ToolCallId};
-use postroom_core::ports::RunContext;
+use postroom_core::ports::{RunContext, Span};
 use postroom_core::run::Run;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ pub struct ToolContext {
     pub attempt: u32,
     pub(crate) run: Arc<dyn RunContext>,
     pub(crate) cancel: CancellationToken,
+    pub(crate) span: Span,
 }
 
 impl ToolContext {
@@ -42,7 +43,18 @@ impl ToolContext {
             attempt: run.attempt,
             run: context,
             cancel: CancellationToken::new(),
+            span: Span::NONE,
         }
+    }
+
+    /// The same, with what the tool does traced in `span`.
+    pub fn within(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
+    /// The call's span, for what the tool does in turn: whom it asks may join the trace.
+    pub fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Shows a piece of output while the tool still works.

@@ -12,6 +12,7 @@ use super::end::Ended;
 use crate::executor::Settings;
 use crate::model::{ModelError, ModelRequest};
 use crate::reply::Reply;
+use crate::trace;
 
 /// A provider's short limits are waited out in place this often, for one answer.
 const IN_PLACE_TRIES_MAX: u32 = 3;
@@ -76,6 +77,22 @@ impl Turn {
 
     /// Hears one answer to its end and shows it while it comes.
     async fn hear(&self, request: ModelRequest, reply: &mut Reply) -> Result<(), Unheard> {
+        let span = trace::inference(&self.context.span(), &self.agent, &self.run, &request);
+        let heard = self.listen(request, reply).await;
+        if let Some(finished) = &reply.finished {
+            trace::answered(&span, &self.agent, finished, !reply.calls.is_empty());
+        }
+        match &heard {
+            Ok(()) => {}
+            Err(Unheard::Cancelled(_)) => span.fail("cancelled"),
+            Err(Unheard::OutOfTime) => span.fail("time_limit"),
+            Err(Unheard::Failed(error)) => trace::unanswered(&span, error),
+            Err(Unheard::Context(_)) => span.fail("claim_lost"),
+        }
+        heard
+    }
+
+    async fn listen(&self, request: ModelRequest, reply: &mut Reply) -> Result<(), Unheard> {
         let asked = Instant::now();
         let model = &self.agent.model;
         let mut cancelled = self.context.cancelled();

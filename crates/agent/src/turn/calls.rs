@@ -18,6 +18,7 @@ use crate::invoke::Output;
 use crate::invoke::{CallLimits, invoke};
 use crate::output::result_message;
 use crate::tool::{ToolContext, ToolEntry};
+use crate::trace;
 
 /// A call that can be answered now.
 pub(super) struct Ready {
@@ -163,13 +164,22 @@ impl Turn {
             output_bytes: limits.tool_output_bytes,
             ..CallLimits::default()
         };
+        let within = self.context.span();
         async move {
             let Ready { call, job } = ready;
             let output = match job {
                 Job::Known(output) => output,
                 Job::Call(tool, arguments) => {
                     let asked = ToolCall { arguments, ..call.clone() };
-                    invoke(&tool, &asked, context, &limits).await
+                    let span =
+                        trace::tool_call(&within, &call, &context.thread_id, &context.agent_id);
+                    let context = context.within(span.clone());
+                    let output = invoke(&tool, &asked, context, &limits).await;
+                    if output.is_error {
+                        span.fail("tool_error");
+                    }
+                    span.end();
+                    output
                 }
             };
             (call, output)

@@ -22,6 +22,7 @@ use crate::direct::DirectCall;
 use crate::invoke::Output;
 use crate::sender::{derived, sender};
 use crate::tool::read_arguments;
+use crate::trace;
 
 /// Metadata key of a run that another run has asked for: how many are above it.
 const DEPTH: &str = "depth";
@@ -136,6 +137,10 @@ impl Turn {
             )));
         }
         spec.metadata.insert(DEPTH.to_owned(), depth.into());
+        // The call itself is over once the child is accepted; what the child does is below it.
+        let Run { thread_id, agent_id: own, .. } = &self.run;
+        let span = trace::tool_call(&self.context.span(), call, thread_id, own);
+        spec.trace = span.place();
         let child = Child {
             thread_id: derived("thread", &self.run.id, &call.id).into(),
             run_id: child_run_id(&self.run.id, &call.id),

@@ -11,6 +11,7 @@ use super::Turn;
 use crate::model::{Model, ModelError, ModelEvent, ModelRequest, ToolSpec};
 use crate::pin::Summary;
 use crate::prompt::Shown;
+use crate::trace;
 use crate::window::{
     Budget, Fitted, Policy, Scale, estimate_request, fit, summary_message, summary_request,
 };
@@ -99,6 +100,7 @@ impl Turn {
     async fn summarise(&mut self, span: &[Shown], budget: &Budget) -> bool {
         let Some(through_seq) = span.last().map(|last| last.seq) else { return false };
         let request = summary_request(&messages(span.to_vec()), budget);
+        let span = trace::inference(&self.context.span(), &self.agent, &self.run, &request);
         let heard = tokio::select! {
             biased;
             // The question that follows ends the run as it should.
@@ -108,13 +110,15 @@ impl Turn {
         };
         match heard {
             Ok((text, usage)) => {
+                trace::summarised(&span, usage);
                 self.pin.summary = Some(Summary { through_seq, text });
                 self.pin_is_new = true;
                 self.aside += usage;
                 true
             }
             Err(error) => {
-                tracing::warn!(run = %self.run.id, %error, "the conversation was not summarised");
+                trace::unanswered(&span, &error);
+                tracing::warn!(run_id = %self.run.id, %error, "the conversation was not summarised");
                 false
             }
         }

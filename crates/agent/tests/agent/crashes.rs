@@ -263,6 +263,7 @@ async fn play(dies: Option<(usize, Death)>) -> Story {
         }),
         ids: Arc::new(SystemIds::new()),
         spawner: Arc::new(TokioSpawner),
+        tracer: None,
         on_collect: None,
     };
     let node = Postroom::new(parts, Config::default(), NodeId::parse("node").unwrap());

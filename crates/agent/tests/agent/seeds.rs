@@ -119,6 +119,7 @@ impl House {
             executor: Arc::new(executor),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
+            tracer: None,
             on_collect: None,
         };
         let node = Postroom::new(parts, Config::default(), NodeId::parse("node").unwrap());

@@ -57,6 +57,7 @@ impl House {
             )),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
+            tracer: None,
             on_collect: None,
         };
         let name = NodeId::parse(&format!("node-{}", self.nodes)).unwrap();

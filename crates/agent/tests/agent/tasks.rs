@@ -99,6 +99,7 @@ impl House {
             executor: Arc::new(executor),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
+            tracer: None,
             on_collect: None,
         };
         let name = NodeId::parse(&format!("node-{}", self.nodes)).unwrap();

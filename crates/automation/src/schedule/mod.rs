@@ -21,8 +21,7 @@ pub use slots::{InvalidTimes, Times};
 pub use spec::{Missed, Schedule, Task};
 pub use state::ScheduleState;
 
-/// The agent of schedules.
-pub const AGENT: &str = "postroom:schedule";
+pub use postroom_core::reserved::SCHEDULE_AGENT as AGENT;
 
 /// The run that all schedules name as their parent, which makes their list. There is no such run.
 pub const PARENT: &str = "postroom:schedules";

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use postroom_core::command::{Step, Wait};
 use postroom_core::event::EventBody;
-use postroom_core::ports::{CancelReason, ContextError, RunContext, RunOutcome};
+use postroom_core::ports::{
+    Beginning, CancelReason, ContextError, RunContext, RunOutcome, SpanKind,
+};
 use postroom_core::run::{AgentState, Run, RunState, WaitReason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::post::{Posted, Poster};
+use super::post::{Posted, Poster, Sealed};
 use super::{Occasion, WebhookSecret, WebhooksConfig};
 
 /// Shows a run as the API does.
@@ -107,11 +109,25 @@ impl Webhooks {
             "timestamp": at.unwrap_or_default(),
             "data": (self.render)(&subject),
         });
+        // The address is the receiver's secret, perhaps: it is not told.
+        let span = context.span().child(|| {
+            let span = Beginning::new("POST").kind(SpanKind::Client);
+            span.with("http.request.method", "POST")
+        });
+        let sealed = Sealed { at: seconds, body: body.to_string(), trace: span.place() };
         let posted = tokio::select! {
             biased;
             reason = context.cancelled() => return Err(ContextError::Cancelled(reason)),
-            posted = self.poster.post(&post, &self.secret, seconds, body.to_string()) => posted,
+            posted = self.poster.post(&post, &self.secret, sealed) => posted,
         };
+        match &posted {
+            Posted::Taken(status) => {
+                span.tell(|span| span.set("http.response.status_code", status.as_u16().into()));
+            }
+            Posted::Refused(_) => span.fail("refused"),
+            Posted::Failed { .. } => span.fail("failed"),
+        }
+        span.end();
         match posted {
             Posted::Taken(status) => {
                 Ok(RunOutcome::natural_end(Some(format!("The receiver answered {status}."))))

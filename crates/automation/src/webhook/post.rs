@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use postroom_agent::egress::{self, Guard};
+use postroom_core::trace::TraceParent;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, StatusCode, Url};
 
@@ -17,6 +18,15 @@ pub(super) struct Poster {
     client: Client,
     guard: Guard,
     timeout: Duration,
+}
+
+/// What is posted.
+pub(super) struct Sealed {
+    /// When, in seconds.
+    pub at: i64,
+    pub body: String,
+    /// The span of the try, for the receiver to join.
+    pub trace: Option<TraceParent>,
 }
 
 /// What came of a try.
@@ -36,13 +46,8 @@ impl Poster {
         Ok(Self { client, guard, timeout: Duration::from_millis(config.timeout_ms) })
     }
 
-    pub async fn post(
-        &self,
-        post: &Post,
-        secret: &WebhookSecret,
-        seconds: i64,
-        body: String,
-    ) -> Posted {
+    pub async fn post(&self, post: &Post, secret: &WebhookSecret, sealed: Sealed) -> Posted {
+        let Sealed { at, body, trace } = sealed;
         let url = match Url::parse(&post.url) {
             Ok(url) => url,
             Err(error) => return Posted::Refused(format!("the webhook's URL is none: {error}")),
@@ -51,18 +56,18 @@ impl Poster {
             return Posted::Refused(refused.to_string());
         }
         let id = post.id.to_string();
-        let sent = self
+        let mut request = self
             .client
             .post(url)
             .timeout(self.timeout)
             .header("content-type", "application/json")
             .header("webhook-id", &id)
-            .header("webhook-timestamp", seconds)
-            .header("webhook-signature", secret.sign(&id, seconds, &body))
-            .body(body)
-            .send()
-            .await;
-        match sent {
+            .header("webhook-timestamp", at)
+            .header("webhook-signature", secret.sign(&id, at, &body));
+        if let Some(trace) = trace {
+            request = request.header("traceparent", trace.to_string());
+        }
+        match request.body(body).send().await {
             Ok(answer) if answer.status().is_success() => Posted::Taken(answer.status()),
             // What a receiver says when it wants nothing more.
             Ok(answer) if answer.status() == StatusCode::GONE => {

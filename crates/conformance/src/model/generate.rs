@@ -20,10 +20,14 @@ use postroom_core::report::{ReportAs, ReportId, ReportTo};
 use postroom_core::run::{AgentState, Reason, RunSpec, Termination, Usage, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction};
 use postroom_core::time::Timestamp;
+use postroom_core::trace::TraceParent;
 
 use super::seen::{Seen, one_of};
 use crate::ids::Random;
 use crate::world::{resume, ticket};
+
+/// What some submissions are part of.
+const TRACE: TraceParent = TraceParent { trace_id: [7; 16], span_id: [9; 8], sampled: true };
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -302,7 +306,8 @@ impl Make<'_> {
         let report_to = ReportTo { thread_id: self.thread(), as_ };
         let report_to = Some(report_to).filter(|_| random.once_in(3));
         let webhook = random.once_in(4).then(|| "https://example.org/hook".to_owned());
-        Arc::new(RunSpec { report_to, webhook, ..RunSpec::default() })
+        let trace = random.once_in(4).then_some(TRACE);
+        Arc::new(RunSpec { report_to, webhook, trace, ..RunSpec::default() })
     }
 
     fn key(&self) -> DedupeKey {

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::event::EventBody;
 use crate::id::{RunId, TaskId, ThreadId, ToolCallId};
 use crate::message::{LogMessage, NewMessage};
+use crate::ports::Span;
 use crate::run::Run;
 use crate::ticket::Decision;
 use crate::time::Timestamp;
@@ -124,6 +125,11 @@ pub trait RunContext: Send + Sync + 'static {
 
     /// The decision on a ticket of this run, if there is one.
     async fn decision(&self, tool_call_id: &ToolCallId) -> Result<Option<Decision>, ContextError>;
+
+    /// The attempt's span, for what is done in it.
+    fn span(&self) -> Span {
+        Span::NONE
+    }
 
     /// Any run, as it stands in the store.
     async fn find_run(&self, id: &RunId) -> Result<Option<Run>, ContextError>;

@@ -8,6 +8,7 @@ mod live;
 mod signals;
 mod spawn;
 mod store;
+mod trace;
 
 pub use access::AccessStore;
 pub use clock::{Clock, IdSource, Ids};
@@ -20,3 +21,4 @@ pub use store::{
     Applied, ClaimedReady, DepthByState, DispatchFilter, MailboxStore, OldRuns, Page, PurgedEvents,
     ReclaimScope, Reclaimed, RunFilter, StoreCapabilities, ThreadFilter,
 };
+pub use trace::{Attribute, Beginning, OpenSpan, Span, SpanKind, Tracer};

@@ -16,6 +16,7 @@ impl Loaded {
         self.check_signals()?;
         self.tenants()?;
         self.check_numbers()?;
+        self.check_telemetry()?;
         if self.config.server.require_keys && self.store_url()? == StoreUrl::Memory {
             return Err(self.invalid(
                 "server.require_keys",

@@ -7,6 +7,7 @@ mod check;
 mod layers;
 mod print;
 mod secrets;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use layers::Layers;
 pub use layers::Origin;
 pub use secrets::without_secrets;
+pub use telemetry::{Otlp, Telemetry};
 
 /// All settings with their defaults and an explanation of each, as a configuration file.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -55,6 +57,29 @@ pub struct Config {
     pub mcp: BTreeMap<String, McpConfig>,
     /// How outcomes are posted.
     pub webhooks: WebhooksConfig,
+    /// What is logged.
+    pub log: Log,
+    /// Where traces go.
+    pub telemetry: Telemetry,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
 }
 
 /// `[tools]`

@@ -8,6 +8,9 @@ const HIDDEN: &str = "***";
 /// Parameters of a URL whose values are secrets.
 const SECRET_PARAMETERS: [&str; 6] = ["password", "passwd", "pass", "token", "secret", "key"];
 
+/// Settings that name the variable of a secret.
+const NAMES_A_VARIABLE: [&str; 3] = ["api_key_env", "headers_env", "secret_env"];
+
 /// Hides the password in a URL, and the values of parameters that are secrets. Other text stays.
 pub fn without_secrets(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -49,7 +52,7 @@ pub(super) fn hide(table: &mut Table) {
 fn hide_in(key: &str, value: &mut Value) {
     match value {
         // Somebody may have written the key itself where its variable's name belongs.
-        Value::String(text) if key == "api_key_env" && !is_variable(text) => {
+        Value::String(text) if NAMES_A_VARIABLE.contains(&key) && !is_variable(text) => {
             HIDDEN.clone_into(text);
         }
         Value::String(text) => *text = without_secrets(text),
@@ -59,7 +62,7 @@ fn hide_in(key: &str, value: &mut Value) {
     }
 }
 
-fn is_variable(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()

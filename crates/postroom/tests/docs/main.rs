@@ -63,6 +63,7 @@ followed! {
     drain: "docs/operations/drain.md",
     backup: "docs/operations/backup.md",
     monitoring: "docs/operations/monitoring.md",
+    traces: "docs/operations/traces.md",
     scaling: "docs/operations/scaling.md",
     troubleshooting: "docs/operations/troubleshooting.md",
 }

@@ -130,6 +130,8 @@ impl SubmissionBody {
             webhook: self.webhook.map(check_webhook).transpose()?,
             // Of the system's own making: no caller says where a run's end is told.
             report_to: None,
+            // The request's header names it.
+            trace: None,
         };
         let decisions = self.decisions.unwrap_or_default();
         let submit = Submit {

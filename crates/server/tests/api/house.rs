@@ -79,6 +79,7 @@ impl<S: MailboxStore + 'static> House<S> {
             executor: Arc::new(Automation::new(Arc::new(Obedient), None)),
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
+            tracer: None,
             on_collect: None,
         };
         let postroom = Postroom::new(parts, config, NodeId::parse("node-1").unwrap());

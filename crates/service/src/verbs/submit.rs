@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::events::{Heard, Listening};
 use crate::journal::misanswered;
 use crate::node::{Done, Node, Then};
-use crate::nudge;
+use crate::{nudge, trace};
 
 /// How often an interrupting submission looks whether the run has stopped, where nothing tells.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -41,10 +41,11 @@ impl Postroom {
     pub async fn submit(
         &self,
         thread_id: Option<ThreadId>,
-        submit: Submit,
+        mut submit: Submit,
     ) -> Result<Submitted, Error> {
         self.inner.lifecycle.accepts()?;
         self.check_parents(&submit).await?;
+        trace::come_from(&mut submit, self.trace);
         let caller = self.caller.clone();
         let (thread_id, submit) = self.inner.prepare(thread_id, submit, caller.as_ref());
         self.inner
@@ -63,9 +64,10 @@ impl Postroom {
         let caller = self.caller.clone();
         let mut refused = Vec::with_capacity(items.len());
         let mut prepared = Vec::with_capacity(items.len());
-        for (thread_id, submit) in items {
+        for (thread_id, mut submit) in items {
             match self.check_parents(&submit).await {
                 Ok(()) => {
+                    trace::come_from(&mut submit, self.trace);
                     prepared.push(self.inner.prepare(thread_id, submit, caller.as_ref()));
                     refused.push(None);
                 }
@@ -144,10 +146,11 @@ impl Node {
     pub(crate) async fn submit(
         self: &Arc<Self>,
         thread_id: ThreadId,
-        submit: Submit,
+        mut submit: Submit,
         caller: Option<TenantId>,
     ) -> Done<Submitted> {
-        match submit.mode {
+        let span = trace::submission(self, &thread_id, &mut submit);
+        let done = match submit.mode {
             Mode::Interrupt | Mode::Rollback => {
                 let done = self.submit_interrupting(thread_id, submit, caller).await;
                 // What it superseded may owe a report.
@@ -157,11 +160,13 @@ impl Node {
             Mode::Enqueue | Mode::Steer | Mode::Reject => {
                 self.submit_once(thread_id, submit, caller).await
             }
-        }
+        };
+        trace::submitted(&span, &done.answer);
+        done
     }
 
     /// Submits, and claims at once where there is room and nothing else waits for it.
-    pub(crate) async fn submit_once(
+    async fn submit_once(
         self: &Arc<Self>,
         thread_id: ThreadId,
         submit: Submit,
@@ -292,12 +297,14 @@ impl Node {
 
     async fn submit_all(
         self: &Arc<Self>,
-        items: Vec<(ThreadId, Submit)>,
+        mut items: Vec<(ThreadId, Submit)>,
         caller: Option<TenantId>,
     ) -> Vec<Result<Submitted, Error>> {
         let mut permits = Vec::with_capacity(items.len());
         let mut commands = Vec::with_capacity(items.len());
-        for (thread_id, submit) in &items {
+        let mut spans = Vec::with_capacity(items.len());
+        for (thread_id, submit) in &mut items {
+            spans.push(trace::submission(self, thread_id, submit));
             let permit = self.place_for(submit);
             let mut submit = submit.clone();
             submit.claim = permit.is_some().then(|| self.claim_request(None));
@@ -317,7 +324,11 @@ impl Node {
                 self.clone().answer_of_batch(item, permit, reply, asked_at)
             },
         );
-        future::join_all(answers).await
+        let answers = future::join_all(answers).await;
+        for (span, answer) in spans.iter().zip(&answers) {
+            trace::submitted(span, answer);
+        }
+        answers
     }
 
     /// One item's answer. What needs more than the one transaction goes its own way from here.

@@ -17,7 +17,7 @@ use postroom_core::command::{Activation, Mode, Submit, Submitted};
 use postroom_core::event::{Event, EventBody};
 use postroom_core::id::{NodeId, RunId, ThreadId};
 use postroom_core::message::{LogMessage, NewMessage};
-use postroom_core::ports::{Clock, Executor, RunContext, RunOutcome};
+use postroom_core::ports::{Clock, Executor, RunContext, RunOutcome, Tracer};
 use postroom_core::run::{Run, Termination};
 use postroom_core::time::Timestamp;
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
@@ -91,6 +91,7 @@ pub struct House {
     pub live: LocalLive,
     pub feed: LocalFeed,
     pub config: Config,
+    pub tracer: Option<Arc<dyn Tracer>>,
     nodes: u32,
 }
 
@@ -114,6 +115,7 @@ impl House {
             live: LocalLive::default(),
             feed: LocalFeed::default(),
             config: Config::default(),
+            tracer: None,
             nodes: 0,
         }
     }
@@ -135,6 +137,7 @@ impl House {
             executor,
             ids: Arc::new(SystemIds::new()),
             spawner: Arc::new(TokioSpawner),
+            tracer: self.tracer.clone(),
             on_collect: None,
         };
         let name = NodeId::parse(&format!("node-{}", self.nodes)).unwrap();

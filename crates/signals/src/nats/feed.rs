@@ -106,7 +106,7 @@ async fn listen(
     let listening = async {
         let subject = shared.subjects.events(&thread_id);
         let Ok(mut told) = shared.client.subscribe(subject).await else {
-            return tracing::debug!(thread = %thread_id, "no hints over NATS: the store is read");
+            return tracing::debug!(%thread_id, "no hints over NATS: the store is read");
         };
         ears::say(&shared, &Ear::Listens(vec![thread_id.clone()])).await;
         shared.round_trip().await;

@@ -108,7 +108,7 @@ async fn take_all(
     hears: oneshot::Sender<()>,
 ) {
     let Some((exact, of_run)) = listen(&shared, &target).await else {
-        return tracing::warn!(run = %target.run_id, "no live commands over NATS for this run");
+        return tracing::warn!(run_id = %target.run_id, "no live commands over NATS for this run");
     };
     let mut commands = select(exact, futures::stream::iter(of_run).flatten());
     shared.round_trip().await;

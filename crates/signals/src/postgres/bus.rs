@@ -235,7 +235,7 @@ impl Shared {
         let delay = TURN * u32::try_from(rank).unwrap_or_default();
         let name = SignalName { node: publisher, number };
         if !self.signals.offer(thread_id, delay, name) {
-            tracing::debug!(thread = %thread_id, "too many signals wait: the sweep finds the work");
+            tracing::debug!(%thread_id, "too many signals wait: the sweep finds the work");
         }
     }
 }

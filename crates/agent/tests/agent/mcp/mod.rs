@@ -15,7 +15,9 @@ use postroom_agent::tool::ToolEntry;
 use postroom_agent::{ConfigError, McpConfig};
 use postroom_core::event::EventBody;
 use postroom_core::message::ToolCall;
-use postroom_core::ports::{CancelReason, Spawner};
+use postroom_core::ports::{Attribute, Beginning, CancelReason, OpenSpan, Span, Spawner};
+use postroom_core::time::Timestamp;
+use postroom_core::trace::TraceParent;
 use rmcp::transport::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use serde_json::{Value, json};
@@ -148,6 +150,42 @@ async fn a_call_says_who_makes_it() {
     assert_eq!(meta["postroom/fence"], crate::invoke::FENCE);
     assert_eq!(meta["postroom/run_id"], "run");
     assert_eq!(meta["postroom/thread_id"], "thread");
+}
+
+#[tokio::test]
+async fn a_call_names_its_span() {
+    let servers = as_a_process(&json!({}));
+    assert!(servers.call("meta", json!({})).await.value.get("traceparent").is_none());
+    let tool = servers.tool("meta").await;
+    let place = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let span = Span::of(Arc::new(Placed(TraceParent::parse(place).unwrap())));
+    let context = context(&Fake::new(&["go"])).within(span);
+    let call = ToolCall {
+        id: context.call_id.clone(),
+        name: tool.name().to_owned(),
+        arguments: json!({}),
+    };
+    let meta = invoke(&tool, &call, context, &CallLimits::default()).await.value;
+    assert_eq!(meta["traceparent"], place);
+}
+
+/// A span that only has a place.
+struct Placed(TraceParent);
+
+impl OpenSpan for Placed {
+    fn place(&self) -> TraceParent {
+        self.0
+    }
+
+    fn begin(&self, _: Beginning) -> Span {
+        Span::NONE
+    }
+
+    fn set(&self, _: &'static str, _: Attribute) {}
+
+    fn fail(&self, _: &str) {}
+
+    fn end(&self, _: Option<Timestamp>) {}
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ pub(super) async fn end_to_end(
         executor: Arc::new(Nothing),
         ids: Arc::new(SystemIds::new()),
         spawner: Arc::new(TokioSpawner),
+        tracer: None,
         on_collect: None,
     };
     let postroom = Postroom::new(parts, config, NodeId::parse("bench-service")?);

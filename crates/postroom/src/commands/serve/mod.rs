@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{DEFAULT_TOML, Flags, Loaded, without_secrets};
 use crate::output::{is_broken_pipe, print};
+use crate::telemetry::Telemetry;
 pub(super) use listen::{bind, check_new_store};
 use parts::OpenStore;
 pub(super) use parts::registry_of;
@@ -58,7 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         print(&format!("{}{}", loaded.to_toml(), agents_in_force(&registry)))?;
         return Ok(ExitCode::SUCCESS);
     }
-    log::start()?;
+    log::start(loaded.config.log.format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(serve(&loaded, registry));
     // Whatever still runs has nothing left that it could write.
@@ -97,7 +98,12 @@ async fn serve(loaded: &Loaded, registry: AgentRegistry) -> anyhow::Result<ExitC
     }
     let agents = Arc::new(Agents::new(registry));
     let settings = Arc::new(Settings::of(loaded));
-    let server = Server::start(loaded, &agents, &settings, &store, listener, access).await?;
+    let node = parts::new_node();
+    let otlp = loaded.otlp(|name| std::env::var(name).ok())?;
+    let telemetry = otlp.map(|otlp| Telemetry::start(otlp, &node)).transpose()?;
+    let tracer = telemetry.as_ref().map(Telemetry::tracer);
+    let postroom = parts::postroom(loaded, node, agents.clone(), &store, tracer).await?;
+    let server = Server::start(loaded, &agents, &settings, postroom, listener, access)?;
 
     let ended = tokio::select! {
         ended = server.until_signal(&mut interrupts) => ended,
@@ -109,6 +115,9 @@ async fn serve(loaded: &Loaded, registry: AgentRegistry) -> anyhow::Result<ExitC
     };
     agents.current().stop().await;
     store.close();
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
+    }
     ended
 }
 
@@ -129,19 +138,17 @@ impl Server {
         clippy::disallowed_methods,
         reason = "the binary owns the runtime and joins this task"
     )]
-    async fn start(
+    fn start(
         loaded: &Loaded,
         agents: &Arc<Agents>,
         settings: &Arc<Settings>,
-        store: &OpenStore,
+        postroom: Postroom,
         listener: TcpListener,
         access: Access,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let closing = CancellationToken::new();
-        let webhooks = parts::webhooks(loaded)?;
-        let posts_webhooks = webhooks.is_some();
-        let postroom = parts::postroom(loaded, agents.clone(), store, webhooks).await?;
+        let posts_webhooks = parts::webhooks(loaded)?.is_some();
         if !address.ip().is_unspecified() {
             postroom.set_address(format!("http://{address}"));
         }

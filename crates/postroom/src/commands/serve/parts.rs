@@ -10,7 +10,7 @@ use postroom_automation::Automation;
 use postroom_automation::webhook::{WebhookSecret, Webhooks};
 use postroom_core::id::NodeId;
 use postroom_core::ports::{
-    AccessStore, Clock, EventFeed, IdSource, LiveControl, MailboxStore, Signals, Spawner,
+    AccessStore, Clock, EventFeed, IdSource, LiveControl, MailboxStore, Signals, Spawner, Tracer,
 };
 use postroom_server::Access;
 use postroom_service::{Parts, Postroom, TokioSpawner};
@@ -173,20 +173,25 @@ pub(super) async fn access(
     open(required)
 }
 
+/// A name for this process. New with each start: a claim of an earlier process is never taken for this
+/// one's.
+pub(super) fn new_node() -> NodeId {
+    NodeId::from(SystemIds::new().new_uuid())
+}
+
 /// The service.
 pub(super) async fn postroom(
     loaded: &Loaded,
+    node: NodeId,
     agents: Arc<Agents>,
     store: &OpenStore,
-    webhooks: Option<Webhooks>,
+    tracer: Option<Arc<dyn Tracer>>,
 ) -> anyhow::Result<Postroom> {
+    let webhooks = webhooks(loaded)?;
     let traffic = Traffic::open(loaded).await?;
     let config = loaded.service();
     let suspended_lease = config.mailbox.suspended_lease();
     let settings = Settings { suspended_lease, ..Settings::default() };
-    let ids = Arc::new(SystemIds::new());
-    // New with each start: a claim of an earlier process is never taken for this one's.
-    let node = NodeId::from(ids.new_uuid());
     let parts = Parts {
         store: store.port.clone(),
         signals: traffic.signals,
@@ -196,8 +201,9 @@ pub(super) async fn postroom(
             Arc::new(AgentExecutor::new(agents, settings)),
             webhooks,
         )),
-        ids,
+        ids: Arc::new(SystemIds::new()),
         spawner: Arc::new(TokioSpawner),
+        tracer,
         on_collect: None,
     };
     Ok(Postroom::new(parts, config, node))
