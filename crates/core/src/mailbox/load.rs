@@ -193,6 +193,8 @@ impl<R: Rows> Loader<'_, R> {
             }
             Command::Reported { run_id, .. } => self.run(run_id)?,
             Command::CollectRun { run_id, .. } => {
+                self.claimed()?;
+                self.front()?;
                 self.run(run_id)?;
                 self.dispatch_of_run(run_id)?;
             }
