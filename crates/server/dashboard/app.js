@@ -12,6 +12,7 @@ import { agents } from "./screens/agents.js";
 import { approvals } from "./screens/approvals.js";
 import { compose } from "./screens/compose.js";
 import { deadLetters } from "./screens/dead_letters.js";
+import { keys } from "./screens/keys.js";
 import { login } from "./screens/login.js";
 import { missing } from "./screens/missing.js";
 import { nodes } from "./screens/nodes.js";
@@ -33,6 +34,7 @@ route("/approvals", "approvals", approvals);
 route("/dead-letters", "dead-letters", deadLetters);
 route("/schedules", "schedules", schedules);
 route("/agents", "agents", agents);
+route("/keys", "keys", keys);
 route("/nodes", "nodes", nodes);
 route("/settings", "settings", settings);
 

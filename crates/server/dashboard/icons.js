@@ -10,6 +10,7 @@ const PATHS = {
   "dead-letters": "M3 5h14v10H3zM7.5 7.5l5 5m0-5-5 5",
   schedules: "M4 5h12v11H4zM4 8.5h12M7 3.2v3.2M13 3.2v3.2M10 10.5v2l1.6 1",
   agents: "M10 10a3.2 3.2 0 1 0 0-6.4A3.2 3.2 0 0 0 10 10zM3.8 17a6.2 6.2 0 0 1 12.4 0",
+  keys: "M7.5 12.5a3.5 3.5 0 1 1 3.3-4.6L17 8v3h-2.5v2H12v-2h-1.4a3.5 3.5 0 0 1-3.1 1.5zM7 9h.01",
   nodes: "M3 4h14v5H3zM3 11h14v5H3zM6 6.5h.01M6 13.5h.01M9 6.5h5M9 13.5h5",
   settings: "M3 6h8m4 0h2M3 14h2m4 0h8M13 4v4M7 12v4",
 };

@@ -7,7 +7,7 @@ import { icon, sign } from "./icons.js";
 import { all } from "./keys.js";
 import { every } from "./live.js";
 import { show } from "./dialog.js";
-import { current, logOut, operates } from "./session.js";
+import { can, current, logOut, operates } from "./session.js";
 import { toastPlace } from "./toast.js";
 
 /** What there is, in groups. A new screen is a line here and a route in app.js. */
@@ -24,6 +24,7 @@ const NAVIGATION = [
   ]],
   ["House", [
     ["agents", "Agents", "#/agents"],
+    ["keys", "Keys", "#/keys"],
     ["nodes", "Nodes", "#/nodes"],
     ["settings", "Settings", "#/settings"],
   ]],
@@ -31,6 +32,9 @@ const NAVIGATION = [
 
 /** What is of the installation, and so of no tenant. */
 const OF_THE_INSTALLATION = ["nodes", "settings"];
+
+/** What a key of this tenant sees. */
+const isSeen = (name) => (name === "keys" ? can("admin") : operates() || !OF_THE_INSTALLATION.includes(name));
 
 const LOOK_EVERY_MS = 5000;
 
@@ -40,7 +44,7 @@ export function shell(signal) {
   const links = new Map();
   const tallies = { approvals: tally("that wait"), "dead-letters": tally("given up", "failed") };
   const groups = NAVIGATION.map(([title, entries]) => h("div", null, h("h2", null, title), h("ul", null,
-    entries.filter(([name]) => operates() || !OF_THE_INSTALLATION.includes(name)).map(([name, text, href]) => {
+    entries.filter(([name]) => isSeen(name)).map(([name, text, href]) => {
       const link = h("a", { href }, icon(name), text, tallies[name]?.element);
       links.set(name, link);
       return h("li", null, link);

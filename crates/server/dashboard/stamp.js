@@ -64,6 +64,13 @@ const SCHEDULES = { active: "done", paused: "queued", ended: "ended" };
 
 export const scheduleStamp = (schedule) => stamp(SCHEDULES[schedule.status] ?? "ended", schedule.status);
 
+/** Whether a key is good. */
+export function keyStamp(key) {
+  if (key.revoked_at) return stamp("ended", "revoked");
+  const isOver = key.expires_at && new Date(key.expires_at) <= new Date();
+  return isOver ? stamp("ended", "expired") : stamp("done", "valid");
+}
+
 const NODES = { ready: "done", draining: "queued", silent: "failed" };
 
 export const nodeStamp = (node) => stamp(NODES[node.status] ?? "ended", node.status);

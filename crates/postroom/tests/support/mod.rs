@@ -184,6 +184,11 @@ impl Server {
         assert!(sent.success());
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it has ended already")
+    }
+
     /// Ends it as `kill -9` does.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();

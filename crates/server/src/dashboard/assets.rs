@@ -40,6 +40,7 @@ files! {
     "screens/approvals.js"
     "screens/compose.js"
     "screens/dead_letters.js"
+    "screens/keys.js"
     "screens/login.js"
     "screens/missing.js"
     "screens/nodes.js"

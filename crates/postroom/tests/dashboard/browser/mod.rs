@@ -9,6 +9,7 @@ mod dead_letters;
 mod fake_model;
 mod hostile;
 mod keyboard;
+mod keys;
 mod login;
 mod many;
 mod outage;

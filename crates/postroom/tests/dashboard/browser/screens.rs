@@ -36,7 +36,7 @@ pub async fn full_house(home: &Home) -> Server {
 }
 
 /// Every screen's name and address, and what is written on it once it is drawn.
-pub const SCREENS: [(&str, &str, &str); 13] = [
+pub const SCREENS: [(&str, &str, &str); 14] = [
     ("overview", "#/", "How long it takes"),
     ("threads", "#/threads", "order-4711"),
     ("thread", "#/threads/order-4711", "What time is it now?"),
@@ -48,6 +48,7 @@ pub const SCREENS: [(&str, &str, &str); 13] = [
     ("dead-letters", "#/dead-letters", "parcel-2"),
     ("schedules", "#/schedules", "What is new today?"),
     ("agents", "#/agents", "demo_action"),
+    ("keys", "#/keys", "There are no keys"),
     ("nodes", "#/nodes", "places taken"),
     ("settings", "#/settings", "lease_ms"),
 ];
