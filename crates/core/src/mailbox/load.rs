@@ -192,13 +192,7 @@ impl<R: Rows> Loader<'_, R> {
                 }
             }
             Command::Reported { run_id, .. } => self.run(run_id)?,
-            Command::CollectRun { run_id, .. } => {
-                self.claimed()?;
-                self.front()?;
-                self.run(run_id)?;
-                self.dispatch_of_run(run_id)?;
-            }
-            Command::FinishTask { run_id, .. } => {
+            Command::CollectRun { run_id, .. } | Command::FinishTask { run_id, .. } => {
                 self.claimed()?;
                 self.front()?;
                 self.run(run_id)?;
