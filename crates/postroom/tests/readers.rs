@@ -19,7 +19,7 @@ const BEFORE: usize = 500;
 /// How many connect at once: fewer than the queue of the listener has room for.
 const TOGETHER: usize = 64;
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A reader of a thread, from its head on.
 struct Reader(BufReader<TcpStream>);

@@ -61,7 +61,7 @@ impl Answers for SubmitAnswer {
 #[expect(dead_code, reason = "only its form is of interest")]
 enum SubmittedOrRun {
     Submitted(SubmittedView),
-    Run(RunView),
+    Run(Box<RunView>),
 }
 
 async fn to_any_thread(
