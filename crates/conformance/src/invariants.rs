@@ -231,10 +231,13 @@ impl<'s> Check<'s> {
                 format!("6: {id} has failed {} times", dispatch.attempt_count)
             });
             self.that(dispatch.epoch <= thread.epoch, || format!("5: {id} is of a later epoch"));
-            let Some(run) = self.run(&dispatch.run_id) else {
-                if self.collected.contains(&dispatch.run_id) {
-                    continue;
-                }
+            let run = self.run(&dispatch.run_id);
+            // What is left of a collected run may have another's name by now, which began later.
+            let is_left = run.is_none_or(|run| run.created_at > dispatch.created_at);
+            if is_left && self.collected.contains(&dispatch.run_id) {
+                continue;
+            }
+            let Some(run) = run else {
                 self.found.push(format!("9: dispatch {id} is of an unknown run"));
                 continue;
             };

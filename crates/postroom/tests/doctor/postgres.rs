@@ -36,7 +36,7 @@ async fn a_database_that_is_well() {
     Home::new().run(&["migrate", "--store", &url]).await.ok();
     let said = look(&url, &[]).await;
     is_well(&said);
-    assert!(said.stdout.contains("schema postroom is at 4"), "{said:?}");
+    assert!(said.stdout.contains("schema postroom is at 5"), "{said:?}");
 }
 
 #[tokio::test]
