@@ -71,12 +71,12 @@ impl<'f> Operation<'f> {
     pub(crate) fn asks_query<T: JsonSchema>(&mut self) {
         let form = T::json_schema(&mut self.forms.asked);
         let fields = form.get("properties").and_then(Value::as_object).cloned();
-        for (name, mut form) in fields.unwrap_or_default() {
-            let description = take_description(&mut form);
-            without_null(&mut form);
-            let required = is_required(&T::json_schema(&mut self.forms.asked), &name);
+        for (name, mut field) in fields.unwrap_or_default() {
+            let description = take_description(&mut field);
+            without_null(&mut field);
+            let required = is_required(&form, &name);
             let mut parameter =
-                json!({ "name": name, "in": "query", "required": required, "schema": form });
+                json!({ "name": name, "in": "query", "required": required, "schema": field });
             if let Some(description) = description {
                 parameter["description"] = description;
             }
