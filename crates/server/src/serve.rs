@@ -38,7 +38,9 @@ pub async fn serve(
             tokio::time::sleep(CLOSING_TIME).await;
         }
     };
-    let served = axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned());
+    // A router that is not a maker of services is built anew, with all its routes, for each connection.
+    let maker = router.into_make_service();
+    let served = axum::serve(listener, maker).with_graceful_shutdown(closing.cancelled_owned());
     tokio::select! {
         result = served.into_future() => result,
         () = too_long => {
