@@ -37,8 +37,22 @@ pub struct Chromium {
     profile: TempDir,
 }
 
+/// How often the driver is started: of the port that it has found free it takes two, one for each
+/// version of IP, and ends if somebody else has got the second.
+const TRIES: usize = 5;
+
 impl Chromium {
     pub async fn start() -> Self {
+        for _ in 1..TRIES {
+            if let Ok(started) = Self::try_to_start().await {
+                return started;
+            }
+        }
+        Self::try_to_start().await.unwrap_or_else(|said| panic!("chromedriver ended: {said}"))
+    }
+
+    /// What it has said where it ended before it listened.
+    async fn try_to_start() -> Result<Self, String> {
         let mut driver = Command::new("chromedriver")
             .args(["--port=0"])
             .stdin(Stdio::null())
@@ -51,16 +65,18 @@ impl Chromium {
             });
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let started = async {
+            let mut said = String::new();
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some((_, port)) = line.split_once("started successfully on port ") {
-                    return port.trim_end_matches('.').to_owned();
+                    return Ok(port.trim_end_matches('.').to_owned());
                 }
+                said = format!("{said}{line}\n");
             }
-            panic!("chromedriver ended before it listened");
+            Err(said)
         };
-        let port = timeout(DEADLINE, started).await.expect("chromedriver does not start");
+        let port = timeout(DEADLINE, started).await.expect("chromedriver does not start")?;
         let url = format!("http://127.0.0.1:{port}");
-        Self { url, driver, _output: lines, profile: TempDir::new().unwrap() }
+        Ok(Self { url, driver, _output: lines, profile: TempDir::new().unwrap() })
     }
 
     /// A page on the dashboard of the server at `base`. When it is done with, [`Page::close`] it.
