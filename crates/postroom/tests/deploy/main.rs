@@ -154,7 +154,7 @@ async fn the_settings_of_every_file_are_understood() {
     );
     for port in server["ports"].as_array().unwrap() {
         let port = port.as_str().unwrap();
-        assert!(port.starts_with("127.0.0.1:"), "without keys only this machine may call: {port}");
+        assert!(port.starts_with("127.0.0.1:"), "keys travel without TLS: {port}");
     }
     for name in server["depends_on"].as_object().unwrap().keys() {
         assert!(compose["services"][name].is_object(), "{name}");
@@ -204,4 +204,17 @@ fn the_unit_is_hardened_and_systemd_takes_it() {
     command.args(["security", "--offline=true", "--threshold=20"]).arg(&path);
     let open = command.output().unwrap();
     assert!(open.status.success(), "{}", String::from_utf8_lossy(&open.stdout));
+}
+
+/// Who can reach a server that was set up with these files needs a key: it does not start without one.
+#[test]
+fn nothing_that_is_shipped_serves_strangers() {
+    for path in
+        ["Dockerfile", "compose.yaml", "kubernetes/postroom.toml", "kubernetes/deployment.yaml"]
+    {
+        assert!(!text(path).replace('-', "_").contains("insecure_no_keys"), "{path}");
+    }
+    for path in ["Dockerfile", "compose.yaml", "kubernetes/kustomization.yaml"] {
+        assert!(text(path).contains("keys create --scope admin"), "{path}");
+    }
 }
