@@ -29,7 +29,7 @@ pub use error::Error;
 pub use nats::Nats;
 pub use patience::until;
 pub use pgbouncer::PgBouncer;
-pub use postgres::{Durability, Postgres, Settings, Shutdown, Standby};
+pub use postgres::{Certificate, Durability, Postgres, Settings, Shutdown, Standby};
 pub use process::{Process, Signal};
 pub use program::Program;
 pub use proxy::{LostReply, Proxy, Weather};

@@ -1,11 +1,12 @@
 //! A NATS server with JetStream.
 
+use std::ffi::OsString;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::process::Process;
-use crate::{Error, Program, Scratch, port, until};
+use crate::{Certificate, Error, Program, Scratch, port, until};
 
 const NATS_SERVER: Program = Program { name: "nats-server", package: "nats-server" };
 
@@ -21,14 +22,34 @@ pub struct Nats {
     // Dropped in this order: the server first, then what it writes to.
     process: Option<Process>,
     port: u16,
+    /// Beside what every server is started with.
+    arguments: Vec<OsString>,
     scratch: Scratch,
 }
 
 impl Nats {
     /// Starts one on a free port.
     pub fn start() -> Result<Self, Error> {
+        Self::begin(Vec::new(), Scratch::new("postroom-nats-")?)
+    }
+
+    /// Starts one that takes encrypted connections only.
+    pub fn with_tls(certificate: &Certificate) -> Result<Self, Error> {
         let scratch = Scratch::new("postroom-nats-")?;
-        let mut nats = Self { process: None, port: 0, scratch };
+        let mut arguments = vec![OsString::from("--tls")];
+        let Certificate { certificate, key } = certificate;
+        for (option, name, text) in
+            [("--tlscert", "server.crt", certificate), ("--tlskey", "server.key", key)]
+        {
+            let path = scratch.join(name);
+            std::fs::write(&path, text).map_err(Error::io("cannot write a certificate"))?;
+            arguments.extend([option.into(), path.into()]);
+        }
+        Self::begin(arguments, scratch)
+    }
+
+    fn begin(arguments: Vec<OsString>, scratch: Scratch) -> Result<Self, Error> {
+        let mut nats = Self { process: None, port: 0, arguments, scratch };
         let mut tries = 0;
         loop {
             nats.port = port::free()?;
@@ -94,7 +115,8 @@ impl Nats {
     fn run(&mut self) -> Result<(), Error> {
         let mut command = Command::new(NATS_SERVER.find()?);
         command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"]);
-        command.arg(self.scratch.join("storage")).current_dir(self.scratch.path());
+        command.arg(self.scratch.join("storage")).args(&self.arguments);
+        command.current_dir(self.scratch.path());
         let mut process = Process::start(&command, &self.scratch.join("server.log"))?;
         until("NATS listening", START, || {
             if let Some(status) = process.ended()? {

@@ -4,14 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use postroom_agent::provider::client_tls;
-use postroom_service::TokioSpawner;
+use anyhow::Context;
 use postroom_stores::postgres::{self, PostgresStore};
 use postroom_stores::sqlite::{self, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
 use serde_json::json;
 
-use crate::config::{Flags, Loaded, StoreUrl, without_secrets};
+use crate::config::{Flags, Loaded, PostgresUrl, StoreUrl};
 use crate::output::{print, print_json};
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +35,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let loaded = Loaded::read(&args.config, &[])?;
     let migrated = match loaded.store_url()? {
         StoreUrl::Sqlite(path) => sqlite(&path)?,
-        StoreUrl::Postgres(url) => postgres(&loaded, url).await?,
+        StoreUrl::Postgres(url) => postgres(&loaded, &url).await?,
         StoreUrl::Memory => {
             let done = "a store in memory needs no migration";
             if args.json {
@@ -77,19 +76,11 @@ fn sqlite(path: &Path) -> anyhow::Result<Migrated> {
     Ok(Migrated { store: path.display().to_string(), before, after })
 }
 
-async fn postgres(loaded: &Loaded, url: String) -> anyhow::Result<Migrated> {
-    let store = format!("{}, schema {}", without_secrets(&url), loaded.config.store.schema);
-    let options = || -> anyhow::Result<postgres::Options> {
-        let settings = &loaded.config.store;
-        let ids = Arc::new(SystemIds::new());
-        let mut options = postgres::Options::new(url.clone(), ids, Arc::new(TokioSpawner));
-        options.schema.clone_from(&settings.schema);
-        options.prepares = settings.prepared_statements;
-        options.tls = Some(Arc::new(client_tls()?));
-        Ok(options)
-    };
-    let before = Box::pin(postgres::examine(&options()?)).await?;
-    drop(Box::pin(PostgresStore::open(options()?)).await?);
+async fn postgres(loaded: &Loaded, url: &PostgresUrl) -> anyhow::Result<Migrated> {
+    let store = format!("{url}, schema {}", loaded.config.store.schema);
+    let options = url.options(&loaded.config.store).context("store.url")?;
+    let before = Box::pin(postgres::examine(&options)).await?;
+    drop(Box::pin(PostgresStore::open(options)).await?);
     let before_number = Some(before.migration).filter(|number| *number > 0);
     Ok(Migrated { store, before: before_number, after: before.newest })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use postroom_core::id::TenantId;
 
-use super::{Invalid, Loaded, StoreUrl};
+use super::{Invalid, Loaded, PostgresUrl, StoreUrl};
 
 /// Stands for all tenants that are not named.
 const EVERY_OTHER: &str = "*";
@@ -74,11 +74,9 @@ impl Loaded {
         if url == "memory:" || url == "memory" || url == "memory://" {
             return Ok(StoreUrl::Memory);
         }
-        if is_postgres(url) {
-            return match check_postgres(url) {
-                Ok(()) => Ok(StoreUrl::Postgres(url.to_owned())),
-                Err(problem) => fail(&problem),
-            };
+        if PostgresUrl::is_one(url) {
+            let url = PostgresUrl::parse(url);
+            return url.map(StoreUrl::Postgres).or_else(|problem| fail(&problem));
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
             return fail(
@@ -99,6 +97,15 @@ impl Loaded {
         Ok(StoreUrl::Sqlite(PathBuf::from(path)))
     }
 
+    /// Where nodes listen to each other, where that is not the store's own address.
+    ///
+    /// # Errors
+    /// Where it is no address of PostgreSQL.
+    pub fn listening_url(&self) -> Result<Option<PostgresUrl>, Invalid> {
+        let url = self.config.signals.postgres_url.as_deref().map(PostgresUrl::parse);
+        url.transpose().map_err(|problem| self.invalid("signals.postgres_url", problem))
+    }
+
     fn check_signals(&self) -> Result<(), Invalid> {
         let signals = &self.config.signals;
         let given = [("nats_url", &signals.nats_url), ("postgres_url", &signals.postgres_url)];
@@ -114,13 +121,8 @@ impl Loaded {
             if name == "nats_url" && !(url.starts_with("nats://") || url.starts_with("tls://")) {
                 return fail("write nats://HOST:PORT, or tls://HOST:PORT");
             }
-            if name == "postgres_url"
-                && let Err(problem) = check_postgres(url)
-            {
-                return fail(&problem);
-            }
         }
-        Ok(())
+        self.listening_url().map(drop)
     }
 
     fn check_listen(&self) -> Result<(), Invalid> {
@@ -169,21 +171,4 @@ impl Loaded {
             None => Invalid::new(None, None, text),
         }
     }
-}
-
-fn is_postgres(url: &str) -> bool {
-    url.starts_with("postgres:") || url.starts_with("postgresql:")
-}
-
-/// What is wrong with the address of a PostgreSQL database.
-fn check_postgres(url: &str) -> Result<(), String> {
-    let wanted = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
-    if !is_postgres(url) {
-        return Err(wanted.to_owned());
-    }
-    let parsed = url.parse::<tokio_postgres::Config>();
-    parsed.map(drop).map_err(|error| {
-        let said = postroom_stores::postgres::said(&error);
-        format!("{said}: {wanted}")
-    })
 }

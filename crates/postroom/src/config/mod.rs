@@ -5,9 +5,11 @@
 
 mod check;
 mod layers;
+mod postgres_url;
 mod print;
 mod secrets;
 mod telemetry;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use layers::Layers;
 pub use layers::Origin;
+pub use postgres_url::PostgresUrl;
 pub use secrets::without_secrets;
 pub use telemetry::{Otlp, Telemetry};
 
@@ -154,7 +157,7 @@ pub enum StoreUrl {
     /// In this file.
     Sqlite(PathBuf),
     /// In a PostgreSQL database, for any number of nodes.
-    Postgres(String),
+    Postgres(PostgresUrl),
 }
 
 /// The flags that stand over everything else.

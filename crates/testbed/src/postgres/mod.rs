@@ -5,15 +5,17 @@ mod replication;
 mod settings;
 
 use std::ffi::OsString;
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use installation::Installation;
 pub use replication::Standby;
-pub use settings::{Durability, Settings};
+pub use settings::{Certificate, Durability, Settings};
 
 use crate::account::Account;
 use crate::process::{Launch, Process, Signal, succeeded};
@@ -58,6 +60,7 @@ impl Postgres {
     pub fn with(settings: Settings) -> Result<Self, Error> {
         let mut postgres = Self::unpacked(settings)?;
         postgres.initialise()?;
+        postgres.put_certificate()?;
         postgres.start_on_a_free_port()?;
         Ok(postgres)
     }
@@ -192,6 +195,20 @@ impl Postgres {
         self.run_to_its_end("initdb", arguments)
     }
 
+    /// Under the names that the server looks for.
+    fn put_certificate(&self) -> Result<(), Error> {
+        let Some(Certificate { certificate, key }) = self.settings.certificate() else {
+            return Ok(());
+        };
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data_dir().join(name);
+            let written = write_private(&path, text);
+            written.map_err(Error::io(format!("cannot write {}", path.display())))?;
+            self.account.give(&path)?;
+        }
+        Ok(())
+    }
+
     fn start_on_a_free_port(&mut self) -> Result<(), Error> {
         let mut tries = 0;
         loop {
@@ -256,6 +273,12 @@ impl Postgres {
         let output = output.map_err(Error::io(format!("cannot run {name}")))?;
         succeeded(name, &output).map(|_| ())
     }
+}
+
+/// Writes a file that only its owner may read: the server takes no other.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Runs SQL with `psql`, and answers its output.

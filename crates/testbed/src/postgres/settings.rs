@@ -12,12 +12,28 @@ pub enum Durability {
     Full,
 }
 
+/// What a server shows to those who want an encrypted connection, in PEM.
+#[derive(Clone)]
+pub struct Certificate {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate").finish_non_exhaustive()
+    }
+}
+
 /// What a server is started with.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     durability: Durability,
     parameters: BTreeMap<String, String>,
     disk_mebibytes: Option<u32>,
+    certificate: Option<Certificate>,
 }
 
 impl Settings {
@@ -36,6 +52,16 @@ impl Settings {
     pub fn with_disk(mut self, mebibytes: u32) -> Self {
         self.disk_mebibytes = Some(mebibytes);
         self
+    }
+
+    /// With TLS for who wants it.
+    pub fn with_tls(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self.with("ssl", "on")
+    }
+
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     pub(super) fn disk_mebibytes(&self) -> Option<u32> {

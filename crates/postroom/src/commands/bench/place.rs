@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use postroom_agent::provider::client_tls;
 use postroom_core::ports::{IdSource, MailboxStore};
-use postroom_service::TokioSpawner;
 use postroom_stores::memory::MemoryStore;
 use postroom_stores::postgres::{self, PostgresStore};
 use postroom_stores::sqlite::{self, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
 use tempfile::TempDir;
 
-use crate::config::{Loaded, StoreUrl};
+use crate::config::{Loaded, PostgresUrl, Store, StoreUrl};
 
 /// How the names of what is made for measuring begin.
 const PREFIX: &str = "postroom-bench-";
@@ -42,10 +40,9 @@ pub(super) enum Place {
     /// On the disk of the configured file.
     Sqlite(TempDir),
     Postgres {
-        url: String,
-        schema: String,
-        prepares: bool,
-        connections: usize,
+        url: PostgresUrl,
+        /// Those of the store, in a schema of their own.
+        settings: Store,
     },
 }
 
@@ -62,10 +59,9 @@ impl Place {
                 Ok(Self::Sqlite(directory.with_context(why)?))
             }
             StoreUrl::Postgres(url) => {
-                let settings = &loaded.config.store;
-                let schema = format!("{PREFIX}{}", SystemIds::new().new_uuid().simple());
-                let (prepares, connections) = (settings.prepared_statements, settings.connections);
-                Ok(Self::Postgres { url, schema, prepares, connections })
+                let mut settings = loaded.config.store.clone();
+                settings.schema = format!("{PREFIX}{}", SystemIds::new().new_uuid().simple());
+                Ok(Self::Postgres { url, settings })
             }
         }
     }
@@ -102,14 +98,11 @@ impl Place {
     }
 
     fn options(&self, part: Part) -> anyhow::Result<postgres::Options> {
-        let Self::Postgres { url, schema, prepares, connections } = self else {
+        let Self::Postgres { url, settings } = self else {
             anyhow::bail!("the store is not PostgreSQL");
         };
-        let ids = Arc::new(SystemIds::new());
-        let mut options = postgres::Options::new(url.clone(), ids, Arc::new(TokioSpawner));
-        options.schema = format!("{schema}-{}", part.name());
-        (options.prepares, options.connections) = (*prepares, *connections);
-        options.tls = Some(Arc::new(client_tls()?));
+        let mut options = url.options(settings).context("store.url")?;
+        options.schema = format!("{}-{}", settings.schema, part.name());
         Ok(options)
     }
 

@@ -15,7 +15,7 @@ mod sqlite;
 
 use std::process::ExitCode;
 
-use crate::config::{Flags, Loaded, StoreUrl, without_secrets};
+use crate::config::{Flags, Loaded, StoreUrl};
 use crate::output::{Progress, Style, print, print_json};
 use finding::Report;
 use listen::Running;
@@ -81,8 +81,7 @@ async fn examine_store(loaded: &Loaded, running: Running, report: &mut Report) {
         ),
         Ok(StoreUrl::Sqlite(path)) => sqlite::examine(&path, running, report),
         Ok(StoreUrl::Postgres(url)) => {
-            let shown = without_secrets(&url);
-            postgres::examine(loaded, url, &shown, report).await;
+            postgres::examine(loaded, &url, report).await;
         }
         // Reading the configuration has found it already.
         Err(_) => {}

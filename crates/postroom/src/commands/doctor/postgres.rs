@@ -1,15 +1,11 @@
 //! Does the server answer, does it keep what it confirms, and may we use it?
 
-use std::sync::Arc;
-
-use postroom_agent::provider::client_tls;
 use postroom_core::ports::Clock;
-use postroom_service::TokioSpawner;
-use postroom_stores::postgres::{self, Examined, OpenError, Options};
-use postroom_stores::system::{SystemClock, SystemIds};
+use postroom_stores::postgres::{self, Examined, OpenError};
+use postroom_stores::system::SystemClock;
 
 use super::finding::{Findings, Report};
-use crate::config::Loaded;
+use crate::config::{Loaded, PostgresUrl};
 
 /// Two more connections listen.
 const LISTENING: usize = 2;
@@ -17,10 +13,18 @@ const LISTENING: usize = 2;
 /// Clocks that differ more than this confuse people who read times.
 const DRIFT_MS: i64 = 2000;
 
-/// Looks at the database at `url`, which is `shown` without its password.
-pub(super) async fn examine(loaded: &Loaded, url: String, shown: &str, report: &mut Report) {
-    let found = look(loaded, url).await;
+/// Looks at the store's database.
+pub(super) async fn examine(loaded: &Loaded, url: &PostgresUrl, report: &mut Report) {
+    let shown = &*url.to_string();
     let mut findings = report.of("store");
+    let options = match url.options(&loaded.config.store) {
+        Ok(options) => options,
+        Err(error) => {
+            let remedy = "correct sslrootcert in store.url";
+            return findings.broken(error.to_string(), remedy);
+        }
+    };
+    let found = Box::pin(postgres::examine(&options)).await;
     let found = match found {
         Ok(found) => found,
         Err(error) => {
@@ -44,16 +48,6 @@ pub(super) async fn examine(loaded: &Loaded, url: String, shown: &str, report: &
     examine_connections(loaded, &found, &mut findings);
     examine_pooler(loaded, &found, &mut findings);
     examine_clock(&found, &mut report.of("clock"));
-}
-
-/// Looks at the database at `url` with the settings of the store.
-pub(super) async fn look(loaded: &Loaded, url: String) -> Result<Examined, OpenError> {
-    let settings = &loaded.config.store;
-    let mut options = Options::new(url, Arc::new(SystemIds::new()), Arc::new(TokioSpawner));
-    options.schema.clone_from(&settings.schema);
-    options.prepares = settings.prepared_statements;
-    options.tls = client_tls().ok().map(Arc::new);
-    Box::pin(postgres::examine(&options)).await
 }
 
 fn examine_rights(schema: &str, found: &Examined, findings: &mut Findings<'_>) {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use postroom_agent::provider::client_tls;
 use postroom_service::TokioSpawner;
 use postroom_signals::nats::{Nats, Options, State};
+use postroom_stores::postgres;
 use postroom_stores::system::SystemIds;
 
 use super::finding::Findings;
-use super::postgres;
-use crate::config::{Loaded, StoreUrl, without_secrets};
+use crate::config::{Loaded, PostgresUrl, StoreUrl, without_secrets};
 
 /// How long NATS may take to have everything ready.
 const READY_WITHIN: Duration = Duration::from_secs(8);
@@ -18,8 +18,8 @@ const READY_WITHIN: Duration = Duration::from_secs(8);
 /// Looks at what is configured for it.
 pub(super) async fn examine(loaded: &Loaded, findings: &mut Findings<'_>) {
     let signals = &loaded.config.signals;
-    if let Some(url) = &signals.postgres_url {
-        examine_postgres(loaded, url, findings).await;
+    if let Ok(Some(url)) = loaded.listening_url() {
+        examine_postgres(loaded, &url, findings).await;
     }
     if let Some(url) = &signals.nats_url {
         examine_nats(loaded, url, findings).await;
@@ -30,14 +30,20 @@ pub(super) async fn examine(loaded: &Loaded, findings: &mut Findings<'_>) {
     }
 }
 
-async fn examine_postgres(loaded: &Loaded, url: &str, findings: &mut Findings<'_>) {
-    let shown = without_secrets(url);
-    match postgres::look(loaded, url.to_owned()).await {
+async fn examine_postgres(loaded: &Loaded, url: &PostgresUrl, findings: &mut Findings<'_>) {
+    let options = match url.options(&loaded.config.store) {
+        Ok(options) => options,
+        Err(error) => {
+            let remedy = "correct sslrootcert in signals.postgres_url";
+            return findings.broken(error.to_string(), remedy);
+        }
+    };
+    match Box::pin(postgres::examine(&options)).await {
         Ok(found) if found.is_pooled => findings.broken(
-            format!("signals.postgres_url {shown} is a pooler in transaction mode itself"),
+            format!("signals.postgres_url {url} is a pooler in transaction mode itself"),
             "name the PostgreSQL server there: notifications do not come through a pooler",
         ),
-        Ok(_) => findings.ok(format!("{shown} can be listened to")),
+        Ok(_) => findings.ok(format!("{url} can be listened to")),
         Err(error) => findings.broken(
             format!("signals.postgres_url: {error}"),
             "correct the address, or let this machine reach it",

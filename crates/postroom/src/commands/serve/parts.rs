@@ -19,7 +19,7 @@ use postroom_signals::nats::{self, Nats};
 use postroom_signals::postgres::Bus;
 use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
-use postroom_stores::postgres::{self, PostgresStore};
+use postroom_stores::postgres::PostgresStore;
 use postroom_stores::sqlite::{Options, SqliteStore};
 use postroom_stores::system::{SystemClock, SystemIds};
 
@@ -47,12 +47,7 @@ impl OpenStore {
                 Ok(Self { port: store.clone(), access: store.clone(), sqlite: Some(store) })
             }
             StoreUrl::Postgres(url) => {
-                let settings = &loaded.config.store;
-                let mut options = postgres::Options::new(url, ids, Arc::new(TokioSpawner));
-                options.schema.clone_from(&settings.schema);
-                options.connections = settings.connections;
-                options.prepares = settings.prepared_statements;
-                options.tls = Some(Arc::new(client_tls()?));
+                let options = url.options(&loaded.config.store).context("store.url")?;
                 let store = Arc::new(PostgresStore::open(options).await?);
                 Ok(Self { port: store.clone(), access: store, sqlite: None })
             }
@@ -92,10 +87,10 @@ impl Traffic {
         let spawner: Arc<dyn Spawner> = Arc::new(TokioSpawner);
         let installation = loaded.config.store.schema.clone();
         let signals = &loaded.config.signals;
-        let url = signals.postgres_url.clone().unwrap_or(url);
+        let url = loaded.listening_url()?.unwrap_or(url);
         let bus = Bus::open(postroom_signals::postgres::Options {
-            config: url.parse()?,
-            tls: Some(Arc::new(client_tls()?)),
+            config: url.driver().parse()?,
+            tls: Some(url.tls().context("how nodes listen to each other")?),
             installation: installation.clone(),
             ids: ids.clone(),
             spawner: spawner.clone(),
