@@ -26,8 +26,11 @@ use crate::yardstick::{cpu_time, resident_kib, stopwatch};
 
 /// How many runs the cost of a step is measured over.
 const STEPS: u64 = 40_000;
-/// How many runs wait before those that are measured: what they all share is there then.
-const WAITING_BEFORE: u64 = 2_000;
+/// How many runs wait before those that are measured: what they all share is there then, above all
+/// the store's cache of pages, which is full.
+const WAITING_BEFORE: u64 = 25_000;
+/// How long what is under way may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn measure(streams: u64, waiting: u64) -> anyhow::Result<()> {
     let runtime =
@@ -126,6 +129,11 @@ async fn wait(count: u64) -> anyhow::Result<()> {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let (tasks_before, memory_before) = (tasks(), resident_kib()?);
     wait_all(&postroom, WAITING_BEFORE..WAITING_BEFORE + count).await?;
+    // The last of them is just being put down.
+    let deadline = stopwatch() + PATIENCE;
+    while tasks() > tasks_before && stopwatch() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let (tasks_after, memory_after) = (tasks(), resident_kib()?);
     println!(
         "agents/waiting: {count} more runs that wait for a person: {tasks_before} tasks before and {tasks_after} with them; {} bytes of resident memory a run (wanted: no task, under 1024 bytes)",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use postroom_core::command::{Command, Envelope, Limits, Reply};
 use postroom_core::id::ThreadId;
 use postroom_core::ports::MailboxStore;
@@ -14,30 +15,45 @@ use crate::yardstick::stopwatch;
 /// How many operations one sample times.
 const SAMPLE: u32 = 200;
 /// How many samples of each.
-const SAMPLES: usize = 41;
+pub const SAMPLES: usize = 41;
 
 /// What an operation may cost on a grown mailbox, as a multiple of an empty one's.
 const LIMIT: f64 = 1.3;
 
-pub fn measure(only: Option<&str>) -> anyhow::Result<()> {
+/// What grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    Messages,
+    Queued,
+    Terminal,
+}
+
+pub fn measure(only: Option<&str>, by: Option<By>, samples: usize) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     for name in ["memory", "sqlite"] {
         if only.is_some_and(|only| only != name) {
             continue;
         }
         runtime.block_on(async {
-            for (label, grow) in [
-                ("a thread with 100000 messages", Grow::Messages(100_000)),
-                ("a thread with 10000 queued dispatches", Grow::Queued(10_000)),
-                ("a store with 1000000 terminal dispatches", Grow::Terminal(1_000_000)),
+            for (kind, label, grow) in [
+                (By::Messages, "a thread with 100000 messages", Grow::Messages(100_000)),
+                (By::Queued, "a thread with 10000 queued dispatches", Grow::Queued(10_000)),
+                (By::Terminal, "a store with 1000000 terminal dispatches", Grow::Terminal(1_000_000)),
             ] {
+                if by.is_some_and(|by| by != kind) {
+                    continue;
+                }
                 let folders = (tempfile::tempdir()?, tempfile::tempdir()?);
                 let (empty, grown) = match name {
                     "memory" => (memory(), memory()),
                     _ => (sqlite(folders.0.path())?, sqlite(folders.1.path())?),
                 };
                 grow.apply(&grown).await?;
-                compare(name, label, grow, &empty, &grown).await?;
+                let ratio = ratio(grow, &empty, &grown, samples).await?;
+                let verdict = if ratio <= LIMIT { "within" } else { "OVER" };
+                println!(
+                    "growth/{name}: {label}: a lifecycle costs {ratio:.2} times that of an empty one ({verdict} {LIMIT})"
+                );
             }
             anyhow::Ok(())
         })?;
@@ -129,28 +145,23 @@ async fn drain(store: &dyn MailboxStore, thread: &ThreadId) -> anyhow::Result<()
     Ok(())
 }
 
-/// Times lifecycles (submit, claim, settle) in turn on both stores, and prints the median ratio.
-async fn compare(
-    name: &str,
-    label: &str,
+/// Times lifecycles (submit, claim, settle) in turn on both stores; the median of how much more they
+/// cost on the grown one.
+async fn ratio(
     grow: Grow,
     empty: &Arc<dyn MailboxStore>,
     grown: &Arc<dyn MailboxStore>,
-) -> anyhow::Result<()> {
+    samples: usize,
+) -> anyhow::Result<f64> {
     let target = if grow.is_of_the_thread() { thread(0) } else { thread(1_000_000) };
-    let mut ratios = Vec::with_capacity(SAMPLES);
-    for _ in 0..SAMPLES {
+    let mut ratios = Vec::with_capacity(samples);
+    for _ in 0..samples {
         let small = sample(empty, &target).await?;
         let large = sample(grown, &target).await?;
         ratios.push(large.as_secs_f64() / small.as_secs_f64());
     }
     ratios.sort_by(f64::total_cmp);
-    let median = ratios[ratios.len() / 2];
-    let verdict = if median <= LIMIT { "within" } else { "OVER" };
-    println!(
-        "growth/{name}: {label}: a lifecycle costs {median:.2} times that of an empty one ({verdict} {LIMIT})"
-    );
-    Ok(())
+    ratios.get(ratios.len() / 2).copied().context("there is no sample")
 }
 
 async fn sample(store: &Arc<dyn MailboxStore>, thread: &ThreadId) -> anyhow::Result<Duration> {

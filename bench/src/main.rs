@@ -86,8 +86,8 @@ enum What {
     },
     /// One lone submission on SQLite, in commits.
     Lone {
-        /// How many.
-        #[arg(long, default_value_t = 500)]
+        /// How many: enough that the log's file has its size, and is written over again.
+        #[arg(long, default_value_t = 5_000)]
         submissions: u64,
     },
     /// What an operation costs on a grown mailbox, as a ratio to an empty one.
@@ -95,6 +95,12 @@ enum What {
         /// Only `memory` or `sqlite`.
         #[arg(long)]
         store: Option<String>,
+        /// Only what grows by this.
+        #[arg(long, value_enum)]
+        by: Option<growth::By>,
+        /// How many samples of each.
+        #[arg(long, default_value_t = growth::SAMPLES)]
+        samples: usize,
     },
     /// Agents: the loop's own cost, runs that wait, and thousands that speak at once.
     Agents {
@@ -120,8 +126,8 @@ fn main() -> anyhow::Result<()> {
             What::Store { runs: 1_000_000 },
             What::Service { runs: 400_000 },
             What::Sqlite { runs: 60_000, submitters: 64, threads: 500, directory: None },
-            What::Lone { submissions: 500 },
-            What::Growth { store: None },
+            What::Lone { submissions: 5_000 },
+            What::Growth { store: None, by: None, samples: growth::SAMPLES },
             What::Resident { runs: 1_000_000 },
             What::Agents { streams: 2_000, waiting: 10_000 },
         ]
@@ -139,7 +145,7 @@ fn main() -> anyhow::Result<()> {
             }
             What::Nodes { url, nats, runs } => nodes::measure(&url, nats.as_deref(), runs)?,
             What::Lone { submissions } => lone::measure(submissions)?,
-            What::Growth { store } => growth::measure(store.as_deref())?,
+            What::Growth { store, by, samples } => growth::measure(store.as_deref(), by, samples)?,
             What::Resident { runs } => resident::measure(runs)?,
             What::Agents { streams, waiting } => agents::measure(streams, waiting)?,
         }

@@ -134,7 +134,7 @@ async fn streams_end_when_the_server_closes() {
     house.closing.cancel();
     assert_eq!(stream.next().await, None);
     let served = tokio::time::timeout(Duration::from_secs(5), house.server.join_next()).await;
-    served.expect("the server ends").unwrap().unwrap().unwrap();
+    served.expect("the server ends").unwrap().unwrap();
 }
 
 #[tokio::test]

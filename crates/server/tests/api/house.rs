@@ -35,7 +35,7 @@ pub struct House<S = FaultyStore> {
     pub closing: CancellationToken,
     client: Client<HttpConnector, Body>,
     /// The server; dropped, it ends.
-    pub server: JoinSet<std::io::Result<()>>,
+    pub server: JoinSet<()>,
 }
 
 impl House {

@@ -10,6 +10,7 @@ mod store;
 mod any_request;
 mod batch;
 mod compression;
+mod connections;
 mod dashboard;
 mod decisions;
 mod dispatches;

@@ -128,7 +128,7 @@ struct Server {
     /// What a command must say besides, where keys are required.
     key: &'static str,
     closing: CancellationToken,
-    http: JoinHandle<std::io::Result<()>>,
+    http: JoinHandle<()>,
     /// Writes when keys were last used.
     uses: JoinHandle<()>,
 }
@@ -217,7 +217,7 @@ impl Server {
         };
         tokio::select! {
             served = quiet => {
-                served.context("the HTTP server failed")?.context("the HTTP server failed")?;
+                served.context("the HTTP server failed")?;
                 Ok(ExitCode::SUCCESS)
             }
             second = interrupts.next() => {
