@@ -3,17 +3,19 @@
 //! A stream is pulled by its client: while the client does not read, nothing is read for it, and no
 //! run waits for it. It ends when the client goes away or the server closes. A failure breaks the
 //! connection instead of ending the answer, so that a client never takes it for the end; it goes on
-//! with `Last-Event-ID`.
+//! with `Last-Event-ID`. When the server closes, the last frame says when to come back.
 
+use std::iter;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::stream::{Stream, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 use postroom_core::error::StoreError;
 use postroom_core::event::{Event, SharedEvent};
 use postroom_service::EventStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -21,6 +23,9 @@ use crate::wire::EventView;
 
 /// How often a quiet stream shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// When a client shall come back that was sent away because the server closes: another node is there
+/// at once, and this one again after a restart.
+const COME_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// A stream of one thread's events; each frame carries its `seq`, to resume after.
 pub(crate) fn numbered(
@@ -53,13 +58,20 @@ fn respond(
                 tracing::warn!(%error, "an event stream broke off");
             }
         })
-        .take_until(closing.cancelled_owned());
+        .take_until(closing.clone().cancelled_owned())
+        .chain(farewell(closing));
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive");
     let mut response = Sse::new(frames).keep_alive(keep_alive).into_response();
     // Proxies must not gather what is meant to be seen at once.
     let name = HeaderName::from_static("x-accel-buffering");
     response.headers_mut().insert(name, HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// Once the server closes: a frame without data, which is no event.
+fn farewell<E>(closing: CancellationToken) -> impl Stream<Item = Result<Frame, E>> {
+    let frame = || Ok(Frame::default().comment("the server closes").retry(COME_BACK_AFTER));
+    stream::iter(iter::from_fn(move || closing.is_cancelled().then(frame)).take(1))
 }
 
 /// The event's name is one of a closed set and its data one line of JSON: neither can contain the

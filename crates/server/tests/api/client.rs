@@ -77,6 +77,8 @@ pub struct Stream {
     pub headers: HeaderMap,
     body: Body,
     buffer: String,
+    /// What the server has last said of coming back, in milliseconds.
+    pub retry: Option<u64>,
 }
 
 /// One frame.
@@ -93,7 +95,7 @@ impl Stream {
         assert_eq!(response.status().as_u16(), 200);
         let (head, body) = response.into_parts();
         assert_eq!(head.headers["content-type"], "text/event-stream");
-        Self { headers: head.headers, body, buffer: String::new() }
+        Self { headers: head.headers, body, buffer: String::new(), retry: None }
     }
 
     /// The next frame that is not a comment; `None` once the stream has ended.
@@ -127,6 +129,9 @@ impl Stream {
         loop {
             while let Some(end) = self.buffer.find("\n\n") {
                 let text: String = self.buffer.drain(..end + 2).collect();
+                if let Some(retry) = text.lines().find_map(|line| line.strip_prefix("retry:")) {
+                    self.retry = Some(retry.trim().parse().unwrap());
+                }
                 if let Some(frame) = parse(&text) {
                     return Some(frame);
                 }

@@ -131,8 +131,10 @@ async fn streams_end_when_the_server_closes() {
     let mut house = House::open().await;
     house.post("/v1/threads", &json!({"thread_id": "t"})).await.ok(201);
     let mut stream = house.follow("/v1/threads/t/events").await;
+    assert_eq!(stream.retry, None);
     house.closing.cancel();
     assert_eq!(stream.next().await, None);
+    assert_eq!(stream.retry, Some(1_000), "it says when to come back");
     let served = tokio::time::timeout(Duration::from_secs(5), house.server.join_next()).await;
     served.expect("the server ends").unwrap().unwrap();
 }
