@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{self, Access, Caller};
 use crate::bind::is_loopback;
 use crate::compression::compression;
+use crate::cors::{Origin, cors};
 use crate::problem::{Problem, Result};
 use crate::{guard, headers, routes, trace};
 
@@ -36,6 +37,8 @@ pub struct Options {
     /// The address that it is bound to: on loopback, only requests that name this machine are
     /// answered. See [`guard`].
     pub bound: SocketAddr,
+    /// Where web pages come from that may call, beside the dashboard's own.
+    pub origins: Vec<Origin>,
     /// Cancelled when the server closes: event streams end, waits answer what there is.
     pub closing: CancellationToken,
 }
@@ -166,7 +169,8 @@ impl FromRequestParts<House> for App {
 
 /// The API as a router.
 pub fn router(options: Options) -> Router {
-    let guard = guard::Guard::new(options.bound);
+    let guard = guard::Guard::new(options.bound, options.origins.clone());
+    let cors = (!options.origins.is_empty()).then(|| cors(&options.origins));
     let access = options.access.clone();
     let tracer = options.postroom.tracer().cloned();
     let house = House(Arc::new(options));
@@ -180,6 +184,11 @@ pub fn router(options: Options) -> Router {
     let all = match tracer {
         Some(tracer) => checked.layer(from_fn_with_state(tracer, trace::trace)),
         None => checked,
+    };
+    // Where no other origin may call there is nothing to say about it, to nobody.
+    let all = match cors {
+        Some(cors) => all.layer(cors),
+        None => all,
     };
     all.layer(compression()).layer(from_fn(headers::put_headers)).with_state(house)
 }

@@ -6,11 +6,13 @@
 //! - On loopback, the `Host` of a request must name this machine: `localhost`, a name below it, a
 //!   loopback address, or the address that is bound. A rebound name is none of these.
 //! - A request with an `Origin` (which browsers add to every request that could change something
-//!   from another page, and no other client does) must come from the very host it goes to.
+//!   from another page, and no other client does) must come from the very host it goes to, or from
+//!   an origin that the server was told of.
 //!
 //! Besides, bodies must be `application/json`, which a page can't send elsewhere without asking.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
@@ -19,21 +21,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::bind::is_loopback;
+use crate::cors::Origin;
 use crate::problem::Problem;
 
 /// The rules for one address.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Guard {
     bound: SocketAddr,
+    origins: Arc<[Origin]>,
 }
 
 impl Guard {
-    /// The rules for a server on `bound`.
-    pub fn new(bound: SocketAddr) -> Self {
-        Self { bound }
+    /// The rules for a server on `bound` that pages of `origins` may call.
+    pub fn new(bound: SocketAddr, origins: Vec<Origin>) -> Self {
+        Self { bound, origins: origins.into() }
     }
 
-    fn knows(self, authority: &Authority) -> bool {
+    fn knows(&self, authority: &Authority) -> bool {
         if !is_loopback(self.bound) {
             // Others reach it by names that it can't know.
             return true;
@@ -50,13 +54,13 @@ impl Guard {
 
 /// Answers `403` to what a foreign page could have sent.
 pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match refusal(guard, &request) {
+    match refusal(&guard, &request) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     }
 }
 
-fn refusal(guard: Guard, request: &Request) -> Option<Problem> {
+fn refusal(guard: &Guard, request: &Request) -> Option<Problem> {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let named = header(HOST).and_then(|host| host.parse::<Authority>().ok());
     let authority = request.uri().authority().cloned().or(named);
@@ -67,12 +71,16 @@ fn refusal(guard: Guard, request: &Request) -> Option<Problem> {
         ));
     };
     let origin = request.headers().get(ORIGIN)?;
+    if guard.origins.iter().any(|known| known.is(origin)) {
+        return None;
+    }
     let from = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     if from.is_some_and(|(_, from)| from.eq_ignore_ascii_case(authority.as_str())) {
         return None;
     }
     Some(Problem::forbidden(
         "origin_not_allowed",
-        "the request comes from a web page of another origin, which may not call this server",
+        "the request comes from a web page of another origin, which may not call this server: name it \
+         in server.cors_origins if it shall",
     ))
 }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 /// How long a connection may take for the head of its next request: clients that keep connections
 /// for longer than others are those that end theirs themselves, after 60 s or 90 s.
-const HEAD_TIME: Duration = Duration::from_secs(120);
+const HEAD_TIME: Duration = Duration::from_mins(2);
 /// How long nothing is accepted where the system has nothing left to accept it with.
 const PAUSE: Duration = Duration::from_millis(100);
 

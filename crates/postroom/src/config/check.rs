@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use postroom_core::id::TenantId;
+use postroom_server::{NoOrigin, Origin};
 
 use super::{Invalid, Loaded, PostgresUrl, StoreUrl};
 
@@ -15,6 +16,7 @@ impl Loaded {
         self.check_listen()?;
         self.check_signals()?;
         self.tenants()?;
+        self.origins()?;
         self.check_numbers()?;
         self.check_telemetry()?;
         if self.config.server.require_keys && self.store_url()? == StoreUrl::Memory {
@@ -62,6 +64,16 @@ impl Loaded {
             limits.named.insert(tenant, *of_tenant);
         }
         Ok(limits)
+    }
+
+    /// Where web pages come from that may call.
+    ///
+    /// # Errors
+    /// Where one is no origin.
+    pub fn origins(&self) -> Result<Vec<Origin>, Invalid> {
+        let origins = self.config.server.cors_origins.iter().map(|text| text.parse());
+        let origins: Result<_, NoOrigin> = origins.collect();
+        origins.map_err(|error| self.invalid("server.cors_origins", error.to_string()))
     }
 
     /// Where the store is.

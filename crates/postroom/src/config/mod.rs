@@ -103,11 +103,18 @@ pub struct Server {
     pub insecure_no_keys: bool,
     /// Answer nobody without a key, on loopback neither.
     pub require_keys: bool,
+    /// Where web pages come from that may call, such as `https://app.example.com`.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8321".to_owned(), insecure_no_keys: false, require_keys: false }
+        Self {
+            listen: "127.0.0.1:8321".to_owned(),
+            insecure_no_keys: false,
+            require_keys: false,
+            cors_origins: Vec::new(),
+        }
     }
 }
 

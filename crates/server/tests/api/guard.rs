@@ -1,11 +1,12 @@
 //! Foreign web pages are kept out.
 
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, Request};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::request;
+use crate::client::{Reply, request};
 use crate::house::{House, with};
 
 /// The status that a request with these headers is answered.
@@ -59,4 +60,46 @@ async fn a_page_of_another_origin_changes_nothing() {
     }
     assert_eq!(house.get("/v1/threads/t").await.ok(200)["dispatch_epoch"], 0);
     from(&format!("http://{}", house.addr)).await.ok(200);
+}
+
+/// What a browser asks before a page may send something.
+fn preflight(house: &House, origin: &str) -> Request<Body> {
+    let asks = request(Method::OPTIONS, house.url("/v1/threads"));
+    let asks = with(asks, "access-control-request-method", "POST");
+    with(with(asks, "access-control-request-headers", "authorization"), "origin", origin)
+}
+
+#[tokio::test]
+async fn a_page_calls_from_where_the_server_was_told_of_and_from_nowhere_else() {
+    let house = House::called_from("https://app.example.com").await;
+    let allowed = |reply: &Reply| reply.headers.get("access-control-allow-origin").cloned();
+    let from = async |origin: &str| {
+        house.send(with(request(Method::GET, house.url("/v1/threads")), "origin", origin)).await
+    };
+    let asked = house.send(preflight(&house, "https://app.example.com")).await;
+    assert_eq!(
+        (asked.status, allowed(&asked).unwrap()),
+        (200, "https://app.example.com".parse().unwrap())
+    );
+    let methods = asked.headers["access-control-allow-methods"].to_str().unwrap();
+    assert!(methods.contains("POST") && methods.contains("DELETE"), "{methods}");
+    let answered = from("https://app.example.com").await;
+    assert_eq!((answered.status, allowed(&answered).is_some()), (200, true));
+    assert!(!answered.headers.contains_key("access-control-allow-credentials"));
+
+    for origin in ["https://evil.example", "http://app.example.com", "https://app.example.com:444"]
+    {
+        assert_eq!(allowed(&house.send(preflight(&house, origin)).await), None, "{origin}");
+        let refused = from(origin).await;
+        assert_eq!(allowed(&refused), None, "{origin}");
+        refused.problem(403, "origin_not_allowed");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_was_told_of_no_origin_says_nothing_to_any() {
+    let house = House::open().await;
+    let asked = house.send(preflight(&house, "https://app.example.com")).await;
+    assert_eq!(asked.status, 403);
+    assert!(asked.headers.keys().all(|name| !name.as_str().starts_with("access-control-")));
 }

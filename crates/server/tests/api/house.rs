@@ -12,7 +12,9 @@ use postroom_automation::Automation;
 use postroom_core::access::Scope;
 use postroom_core::id::{AgentId, NodeId, TenantId};
 use postroom_core::ports::{AccessStore, Clock, MailboxStore};
-use postroom_server::{Access, AgentInfo, KeyOrder, Limits, Options, SettingInfo, make_key};
+use postroom_server::{
+    Access, AgentInfo, KeyOrder, Limits, Options, Origin, SettingInfo, make_key,
+};
 use postroom_service::{Config, Parts, Postroom, TokioSpawner};
 use postroom_signals::{LocalFeed, LocalLive, LocalSignals};
 use postroom_stores::memory::MemoryStore;
@@ -57,7 +59,18 @@ impl House {
     /// One that answers nobody without a key.
     pub async fn guarded(limits: Limits) -> Self {
         let memory = MemoryStore::new(Arc::new(SystemClock), Arc::new(SystemIds::new()));
-        let house = Self::of(FaultyStore::new(memory), Config::default(), true, limits).await;
+        let config = Config::default();
+        let house = Self::of(FaultyStore::new(memory), config, true, limits, Vec::new()).await;
+        house.postroom.start().await.unwrap();
+        house
+    }
+
+    /// One that pages of this origin may call.
+    pub async fn called_from(origin: &str) -> Self {
+        let memory = MemoryStore::new(Arc::new(SystemClock), Arc::new(SystemIds::new()));
+        let (store, config, limits) =
+            (FaultyStore::new(memory), Config::default(), Limits::default());
+        let house = Self::of(store, config, false, limits, vec![origin.parse().unwrap()]).await;
         house.postroom.start().await.unwrap();
         house
     }
@@ -66,10 +79,16 @@ impl House {
 impl<S: MailboxStore + 'static> House<S> {
     /// On a store of any kind; the service is not started.
     pub async fn on(store: S, config: Config) -> Self {
-        Self::of(store, config, false, Limits::default()).await
+        Self::of(store, config, false, Limits::default(), Vec::new()).await
     }
 
-    async fn of(store: S, config: Config, required: bool, limits: Limits) -> Self {
+    async fn of(
+        store: S,
+        config: Config,
+        required: bool,
+        limits: Limits,
+        origins: Vec<Origin>,
+    ) -> Self {
         let store = Arc::new(store);
         let parts = Parts {
             store: store.clone(),
@@ -96,6 +115,7 @@ impl<S: MailboxStore + 'static> House<S> {
             access,
             settings: Arc::new(|| vec![setting()]),
             bound: addr,
+            origins,
             closing: closing.clone(),
         });
         let mut server = JoinSet::new();

@@ -165,6 +165,7 @@ impl Server {
                 move || settings.list()
             }),
             bound: address,
+            origins: loaded.origins()?,
             closing: closing.clone(),
         });
         let key = if access.is_required() { "--key KEY " } else { "" };
