@@ -22,6 +22,8 @@ const WANTED: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
 /// A database, and whom connections to it trust.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl {
+    /// As it was written.
+    text: String,
     /// What the driver is given.
     driver: String,
     trust: Trust,
@@ -55,7 +57,7 @@ impl PostgresUrl {
         let driver = format!("{address}?{}", others.join("&"));
         let parsed: Result<Config, _> = driver.parse();
         parsed.map_err(|error| format!("{}: {WANTED}", said(&error)))?;
-        Ok(Self { driver, trust })
+        Ok(Self { text: text.to_owned(), driver, trust })
     }
 
     /// What the driver is to be given.
@@ -86,10 +88,10 @@ impl PostgresUrl {
     }
 }
 
-/// Without its secrets.
+/// As it was written, without its secrets.
 impl std::fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&without_secrets(&self.driver))
+        f.write_str(&without_secrets(&self.text))
     }
 }
 
@@ -97,7 +99,8 @@ impl std::fmt::Display for PostgresUrl {
 impl std::fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostgresUrl")
-            .field("driver", &format_args!("{self}"))
+            .field("driver", &without_secrets(&self.driver))
+            .field("text", &format_args!("{self}"))
             .field("trust", &self.trust)
             .finish()
     }
