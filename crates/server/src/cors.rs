@@ -20,7 +20,12 @@ const REQUEST_HEADERS: [HeaderName; 7] = [
     HeaderName::from_static("x-request-id"),
 ];
 /// What a page may read beside what every page may.
-const RESPONSE_HEADERS: [HeaderName; 2] = [RETRY_AFTER, HeaderName::from_static("x-request-id")];
+const RESPONSE_HEADERS: [HeaderName; 4] = [
+    RETRY_AFTER,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-run-id"),
+    HeaderName::from_static("x-thread-id"),
+];
 const METHODS: [Method; 5] =
     [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 /// How long a browser need not ask again what a page may do.
