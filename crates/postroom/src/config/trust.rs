@@ -45,9 +45,12 @@ impl Trust {
     /// TLS for a client that trusts so.
     pub(super) fn client(&self) -> Result<ClientConfig, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let verifier: Arc<dyn ServerCertVerifier> = match self {
-            Self::Anyone => Arc::new(Anyone(provider.clone())),
-            Self::Issuer(file) => Arc::new(ByIssuer(webpki(file, &provider)?)),
+        let lenient = |issuer| -> Arc<dyn ServerCertVerifier> {
+            Arc::new(Lenient { provider: provider.clone(), issuer })
+        };
+        let verifier = match self {
+            Self::Anyone => lenient(None),
+            Self::Issuer(file) => lenient(Some(webpki(file, &provider)?)),
             Self::Name(Some(file)) => webpki(file, &provider)?,
             Self::Name(None) => return Ok(client_tls()?),
         };
@@ -80,52 +83,16 @@ fn webpki(
         .map_err(|error| fail(error.to_string()))
 }
 
-/// Takes every certificate; that whoever shows it also holds its key is still checked.
+/// Does not look at a certificate's name, and where nobody must vouch for it, at nothing in it. That
+/// whoever shows it also holds its key is checked all the same.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// Who must vouch for it; without one it is taken as it is.
+    issuer: Option<Arc<WebPkiServerVerifier>>,
 }
 
-/// Lets a certificate have any name.
-#[derive(Debug)]
-struct ByIssuer(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for ByIssuer {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -134,7 +101,8 @@ impl ServerCertVerifier for ByIssuer {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        let Some(issuer) = &self.issuer else { return Ok(ServerCertVerified::assertion()) };
+        match issuer.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             // The name is what is looked at last.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -149,7 +117,8 @@ impl ServerCertVerifier for ByIssuer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -158,10 +127,11 @@ impl ServerCertVerifier for ByIssuer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
