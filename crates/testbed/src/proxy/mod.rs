@@ -75,9 +75,11 @@ impl Shared {
 impl Proxy {
     /// Listens on a free port of 127.0.0.1, and passes on to `target`, another port there.
     pub fn to(target: u16) -> Result<Self, Error> {
-        let port = crate::port::free()?;
-        let listener = TcpListener::bind(("127.0.0.1", port));
-        let listener = listener.map_err(Error::io(format!("cannot listen on port {port}")))?;
+        // It listens for as long as it is there: whatever port is free will do.
+        let listener = TcpListener::bind(("127.0.0.1", 0));
+        let listener = listener.map_err(Error::io("cannot listen on any port"))?;
+        let address = listener.local_addr().map_err(Error::io("has no address"))?;
+        let port = address.port();
         let state = State {
             target,
             weather: Weather::Fair,
