@@ -63,7 +63,7 @@ impl Work<'_> {
         for body in step.events {
             self.event(Some(&dispatch.run_id), body);
         }
-        let messages = self.fresh(step.messages);
+        let messages = self.fresh(step.messages.into_iter());
         self.append(&dispatch.run_id, messages);
         for decision in step.by_default {
             let ticket = self.run(&dispatch.run_id)?.ticket(&decision.tool_call_id);

@@ -62,15 +62,13 @@ impl Work<'_> {
 
     /// The messages' ids, and those messages that the thread has not seen yet.
     pub(super) fn named(&self, messages: Vec<NewMessage>) -> (Vec<MessageId>, Vec<Arc<Message>>) {
-        let named: Vec<NewMessage> = messages
-            .into_iter()
-            .map(|mut message| {
-                message.id.get_or_insert_with(|| self.new_message_id());
-                message
-            })
-            .collect();
-        let ids = named.iter().filter_map(|message| message.id.clone()).collect();
-        (ids, self.fresh(named))
+        let mut ids = Vec::with_capacity(messages.len());
+        let fresh = self.fresh(messages.into_iter().map(|mut message| {
+            let id = message.id.get_or_insert_with(|| self.new_message_id());
+            ids.push(id.clone());
+            message
+        }));
+        (ids, fresh)
     }
 
     /// The thread has all of these messages: the answer is what the first submission came to.

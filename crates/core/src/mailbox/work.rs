@@ -47,6 +47,9 @@ pub(super) struct Work<'a> {
     pub(super) collected_runs: Vec<RunId>,
 }
 
+/// How many events most commands have at most.
+const FEW: usize = 4;
+
 impl<'a> Work<'a> {
     pub(super) fn new(
         mailbox: Mailbox,
@@ -73,7 +76,7 @@ impl<'a> Work<'a> {
             submission: mailbox.submission,
             messages: Vec::new(),
             pending_writes: Vec::new(),
-            events: Vec::new(),
+            events: Vec::with_capacity(FEW),
             depth: DepthDelta::default(),
             keep_submission: None,
             create_thread: false,
@@ -148,16 +151,7 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn dispatch_mut(&mut self, id: DispatchId) -> Result<&mut Dispatch, Refusal> {
-        let now = self.now;
-        let thread_id = &self.thread.id;
-        let dispatch = self
-            .dispatches
-            .edit(&id)
-            .filter(|dispatch| dispatch.thread_id == *thread_id)
-            .ok_or(Refusal::UnknownDispatch { dispatch_id: id })?;
-        // A clock that goes back makes nothing older than it is.
-        dispatch.updated_at = now.max(dispatch.created_at);
-        Ok(dispatch)
+        edit(&mut self.dispatches, id, &self.thread, self.now)
     }
 
     /// Moves a dispatch to another status, and keeps the thread's pointers and counters with it.
@@ -166,7 +160,7 @@ impl<'a> Work<'a> {
         id: DispatchId,
         status: DispatchStatus,
     ) -> Result<&mut Dispatch, Refusal> {
-        let dispatch = self.dispatch_mut(id)?;
+        let dispatch = edit(&mut self.dispatches, id, &self.thread, self.now)?;
         let from = dispatch.state();
         dispatch.status = status;
         let to = dispatch.state();
@@ -184,7 +178,7 @@ impl<'a> Work<'a> {
             DispatchState::Claimed => self.thread.claimed_dispatch_id = Some(id),
             _ => {}
         }
-        self.dispatch_mut(id)
+        Ok(dispatch)
     }
 
     pub(super) fn insert_dispatch(&mut self, dispatch: Dispatch) {
@@ -213,7 +207,10 @@ impl<'a> Work<'a> {
 
     /// Gives each message its id and leaves out those that the thread has already, or that were
     /// given twice.
-    pub(super) fn fresh(&self, messages: Vec<NewMessage>) -> Vec<Arc<Message>> {
+    pub(super) fn fresh(
+        &self,
+        messages: impl ExactSizeIterator<Item = NewMessage>,
+    ) -> Vec<Arc<Message>> {
         let mut fresh: Vec<Arc<Message>> = Vec::with_capacity(messages.len());
         for message in messages {
             let given = message.id.is_some();
@@ -332,7 +329,12 @@ impl<'a> Work<'a> {
             self.thread.readiness = self.readiness();
         }
         let thread = match &self.thread_before {
-            Some(before) if **before == self.thread => None,
+            // What changes a thread mostly has an event: the rest need not be compared then.
+            Some(before)
+                if before.event_seq == self.thread.event_seq && **before == self.thread =>
+            {
+                None
+            }
             Some(_) => {
                 self.thread.updated_at = self.now;
                 Some(Write::Update(Arc::new(self.thread)))
@@ -353,4 +355,20 @@ impl<'a> Work<'a> {
         };
         Decision { changes, reply }
     }
+}
+
+/// A dispatch of the thread, to be changed.
+fn edit<'d>(
+    dispatches: &'d mut Tracked<Dispatch>,
+    id: DispatchId,
+    thread: &Thread,
+    now: Timestamp,
+) -> Result<&'d mut Dispatch, Refusal> {
+    let dispatch = dispatches
+        .edit(&id)
+        .filter(|dispatch| dispatch.thread_id == thread.id)
+        .ok_or(Refusal::UnknownDispatch { dispatch_id: id })?;
+    // A clock that goes back makes nothing older than it is.
+    dispatch.updated_at = now.max(dispatch.created_at);
+    Ok(dispatch)
 }

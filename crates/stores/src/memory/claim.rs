@@ -4,8 +4,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 use postroom_core::command::{ClaimRequest, Command, Envelope, Reply};
-use postroom_core::dispatch::DispatchState;
-use postroom_core::dispatch::Priority;
+use postroom_core::dispatch::{DispatchState, Priority};
 use postroom_core::error::StoreError;
 use postroom_core::id::{TenantId, ThreadId};
 use postroom_core::ports::{ClaimedReady, Ids, PurgedEvents, ReclaimScope, Reclaimed};
@@ -119,12 +118,8 @@ impl Tables {
         ids: Ids<'_>,
     ) -> Result<Reclaimed, StoreError> {
         let force = *scope == ReclaimScope::All;
-        let leases = &self.shared.times.leases;
-        let ended = leases.iter().take_while(|(until, _)| force || *until < now).take(limit);
-        let dispatches = ended.filter_map(|(_, number)| self.shared.dispatches.at(*number));
-        let threads: Vec<ThreadId> = dispatches.map(|row| row.thread_id.clone()).collect();
         let mut reclaimed = Reclaimed::default();
-        for thread_id in threads {
+        for thread_id in self.lost(force, limit, now) {
             let command = Command::Reclaim { force, retry_in };
             let applied = self.apply(Envelope::new(thread_id, command), now, ids)?;
             reclaimed.events.extend(applied.events);
@@ -133,6 +128,21 @@ impl Tables {
             }
         }
         Ok(reclaimed)
+    }
+
+    /// The threads of up to `limit` claims that have ended, the first to end first; of all claims if they
+    /// are taken by force. One process executes no more than it can: looking at all of them now and then is
+    /// quicker than keeping them in order with every claim.
+    fn lost(&self, force: bool, limit: usize, now: Timestamp) -> Vec<ThreadId> {
+        let dispatches = &self.shared.dispatches;
+        // They are among the newest: from that end all are found soon, whatever has ended before.
+        let claimed = dispatches.newest_first(&[DispatchState::Claimed as usize], u64::MAX);
+        let mut lost: Vec<(Timestamp, u64, &ThreadId)> = claimed
+            .filter_map(|(number, row)| Some((row.lease_until()?, number, &row.thread_id)))
+            .filter(|(until, ..)| force || *until < now)
+            .collect();
+        lost.sort_unstable();
+        lost.into_iter().take(limit).map(|(.., thread_id)| thread_id.clone()).collect()
     }
 
     /// Deletes up to `limit` dispatches of `tenant` that are older; of all, and as many answers to
@@ -156,6 +166,8 @@ impl Tables {
         self.purge_state(tenant, state, older_than, limit)
     }
 
+    /// A dispatch ends after it was made, and they are numbered as they were made: behind the first that was
+    /// made too late none is old, unless the clock went back.
     fn purge_state(
         &mut self,
         tenant: Option<&TenantId>,
@@ -163,14 +175,18 @@ impl Tables {
         older_than: Timestamp,
         limit: usize,
     ) -> u64 {
+        if !state.is_terminal() {
+            return 0;
+        }
         let shared = &mut self.shared;
-        let old = (state, Timestamp(i64::MIN), 0)..(state, older_than, 0);
-        let old = shared.times.terminal.range(old).map(|(_, _, number)| *number);
-        let wanted = |number: &u64| {
-            let row = shared.dispatches.at(*number);
-            tenant.is_none_or(|tenant| row.is_some_and(|row| row.tenant == *tenant))
-        };
-        let old: Vec<u64> = old.filter(wanted).take(limit).collect();
+        let ended = shared.dispatches.oldest_first(state as usize, 0);
+        let old: Vec<u64> = ended
+            .take_while(|(_, row)| shared.made.went_back || row.created_at < older_than)
+            .filter(|(_, row)| row.updated_at < older_than)
+            .filter(|(_, row)| tenant.is_none_or(|tenant| row.tenant == *tenant))
+            .map(|(number, _)| number)
+            .take(limit)
+            .collect();
         let mut purged = 0;
         for number in old {
             if let Some(removed) = shared.remove_dispatch(number) {

@@ -62,8 +62,9 @@ impl Tables {
         // A run that is gone since leaves its place unknown: beginning again repeats, but skips none.
         let after = after.and_then(|id| self.shared.runs.number(id)).unwrap_or(0);
         let waiting = self.shared.runs.oldest_first(RunState::Waiting as usize, after);
+        let runs = waiting.map(|(_, run)| run);
         let for_tasks = |run: &&Arc<Run>| run.wait_reason() == Some(WaitReason::BackgroundTasks);
-        waiting.filter(for_tasks).take(limit).map(|run| (**run).clone()).collect()
+        runs.filter(for_tasks).take(limit).map(|run| (**run).clone()).collect()
     }
 
     pub(super) fn runs_owing_reports(&self, after: Option<&RunId>, limit: usize) -> Vec<Run> {
@@ -80,14 +81,13 @@ impl Tables {
     ) -> Result<OldRuns, StoreError> {
         let after = cursor.map_or(Ok(0), number)?;
         let done = self.shared.runs.oldest_first(RunState::Done as usize, after);
-        let looked_at: Vec<&Arc<Run>> =
-            done.take_while(|run| run.created_at < ended_before).take(limit).collect();
-        let last = looked_at.last().filter(|_| looked_at.len() == limit);
-        let last = last.and_then(|run| self.shared.runs.number(&run.id));
+        let looked_at: Vec<(u64, &Arc<Run>)> =
+            done.take_while(|(_, run)| run.created_at < ended_before).take(limit).collect();
+        let last = looked_at.last().filter(|_| looked_at.len() == limit).map(|(number, _)| *number);
         let goes = |run: &&Arc<Run>| {
             run.finished_at().is_some_and(|at| at < ended_before) && !self.is_needed(run)
         };
-        let runs = looked_at.into_iter().filter(goes);
+        let runs = looked_at.into_iter().map(|(_, run)| run).filter(goes);
         Ok(OldRuns {
             runs: runs.map(|run| (run.thread_id.clone(), run.id.clone())).collect(),
             next_cursor: last.map(|number| format!("{number:x}")),
@@ -190,10 +190,11 @@ impl Tables {
             let run = self.shared.runs.get(id).filter(|run| run.thread_id == *thread_id);
             run.is_none_or(|run| !run.hidden && run.run_state() != RunState::Created)
         };
-        let (mut earlier, mut own) = (Vec::with_capacity(here.log.len()), Vec::new());
+        let all = usize::try_from(here.log.newest()).unwrap_or_default();
+        let (mut earlier, mut own) = (Vec::with_capacity(all), Vec::new());
         // Messages of one run mostly stand together: ask once for all of them.
         let mut last: Option<(&RunId, bool)> = None;
-        for message in &here.log {
+        for (_, message) in here.log.above(0) {
             let is_shown = match last {
                 Some((id, is_shown)) if *id == message.run_id => is_shown,
                 _ => shown(&message.run_id),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use postroom_core::command::Submitted;
 use postroom_core::dispatch::{Dispatch, DispatchStatus, Priority};
-use postroom_core::event::SharedEvent;
-use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId};
+use postroom_core::event::{Event, EventBody, SharedEvent};
+use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId, RunId};
 use postroom_core::mailbox::PendingWrite;
 use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
+
+use super::shelf::Shelf;
 
 /// The answer to a submission, kept for its repetition.
 pub(super) struct Answer {
@@ -20,19 +22,25 @@ pub(super) struct Answer {
     pub(super) at: Timestamp,
 }
 
+/// An event as it is kept: the shelf knows its number, and the mailbox its thread. There are several for
+/// each run: by themselves, with all they say and a count of their readers, they would be half of the store.
+struct KeptEvent {
+    run_id: Option<RunId>,
+    at: Timestamp,
+    body: EventBody,
+}
+
 /// One thread's rows. Message ids and keys are chosen by users: their maps are seeded.
 pub(super) struct MailboxRows {
     pub(super) thread: Arc<Thread>,
     /// Orders threads by when they came.
     pub(super) number: u64,
-    /// `seq` 1 first.
-    pub(super) log: Vec<LogMessage>,
+    /// By `seq`.
+    pub(super) log: Shelf<LogMessage>,
     /// `seq` of each message in the log.
     pub(super) seqs: HashMap<MessageId, u64>,
-    /// How many events were purged: the first that is here is the next one.
-    pub(super) events_purged: u64,
-    /// The rest, in order.
-    pub(super) events: VecDeque<SharedEvent>,
+    /// By `seq`; purged from the front.
+    events: Shelf<KeptEvent>,
     /// What is claimed: kept apart from the thread's own pointer, to check it.
     pub(super) claimed: Option<DispatchId>,
     /// The numbers of what is queued and due, in order of the queue.
@@ -55,10 +63,9 @@ impl MailboxRows {
         Self {
             thread,
             number,
-            log: Vec::new(),
+            log: Shelf::default(),
             seqs: HashMap::default(),
-            events_purged: 0,
-            events: VecDeque::new(),
+            events: Shelf::default(),
             claimed: None,
             due: BTreeMap::new(),
             delayed: BTreeMap::new(),
@@ -125,12 +132,35 @@ impl MailboxRows {
         }
     }
 
+    /// `seq` of the newest event.
+    pub(super) fn event_seq(&self) -> u64 {
+        self.events.newest()
+    }
+
+    /// Keeps an event, which is the next one.
+    pub(super) fn append_event(&mut self, event: &Event) {
+        let Event { run_id, at, body, .. } = event;
+        self.events.push(KeptEvent { run_id: run_id.clone(), at: *at, body: body.clone() });
+    }
+
+    /// The events after `seq`, in order.
+    pub(super) fn events_after(&self, seq: u64, limit: usize) -> Vec<SharedEvent> {
+        let event = |(seq, KeptEvent { run_id, at, body }): (u64, &KeptEvent)| {
+            let (thread_id, run_id) = (self.thread.id.clone(), run_id.clone());
+            Arc::new(Event { seq, thread_id, run_id, at: *at, body: body.clone() })
+        };
+        self.events.above(seq).take(limit).map(event).collect()
+    }
+
     /// Deletes up to `limit` events from the front, as far as they are older; says how many.
     pub(super) fn purge_events(&mut self, older_than: Timestamp, limit: usize) -> usize {
-        let old = self.events.iter().take(limit).take_while(|event| event.at < older_than).count();
-        self.events.drain(..old);
-        self.events_purged += old as u64;
-        old
+        let oldest = self.events.above(0).take(limit);
+        let old = oldest.take_while(|(_, event)| event.at < older_than);
+        let old: Vec<u64> = old.map(|(seq, _)| seq).collect();
+        for seq in &old {
+            self.events.remove(*seq);
+        }
+        old.len()
     }
 
     pub(super) fn append_message(&mut self, message: LogMessage) {
@@ -154,14 +184,4 @@ impl MailboxRows {
         }
         self.pending.sort_by_key(|pending| pending.position);
     }
-}
-
-/// The rows after `seq` of a log that is numbered from 1.
-pub(super) fn after<'l, T: Clone + 'l>(
-    log: impl IntoIterator<Item = &'l T>,
-    seq: u64,
-    limit: usize,
-) -> Vec<T> {
-    let skipped = usize::try_from(seq).unwrap_or(usize::MAX);
-    log.into_iter().skip(skipped).take(limit).cloned().collect()
 }

@@ -10,6 +10,7 @@ mod list;
 mod mailbox;
 mod save;
 mod shelf;
+mod states;
 mod table;
 mod tables;
 mod view;
@@ -40,7 +41,6 @@ use postroom_core::time::Timestamp;
 
 use crate::nodes::NodeList;
 use access::Access;
-use mailbox::after;
 use tables::Tables;
 use view::View;
 
@@ -93,8 +93,12 @@ impl Tables {
 impl MailboxStore for MemoryStore {
     async fn apply(&self, commands: Vec<Envelope>) -> Vec<Result<Applied, StoreError>> {
         let mut tables = self.tables.lock();
-        let apply = |envelope| tables.apply(envelope, self.clock.now(), &*self.ids);
-        commands.into_iter().map(apply).collect()
+        // Not collected: that would keep the commands' memory, far too large, for the answers.
+        let mut answers = Vec::with_capacity(commands.len());
+        for envelope in commands {
+            answers.push(tables.apply(envelope, self.clock.now(), &*self.ids));
+        }
+        answers
     }
 
     async fn claim_ready(
@@ -212,8 +216,8 @@ impl MailboxStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<LogMessage>, StoreError> {
         let tables = self.tables.lock();
-        let here = tables.mailboxes.get(thread_id);
-        Ok(here.map(|here| after(&here.log, after_seq, limit)).unwrap_or_default())
+        let Some(here) = tables.mailboxes.get(thread_id) else { return Ok(Vec::new()) };
+        Ok(here.log.above(after_seq).take(limit).map(|(_, message)| message.clone()).collect())
     }
 
     async fn prompt(
@@ -232,9 +236,7 @@ impl MailboxStore for MemoryStore {
     ) -> Result<Vec<SharedEvent>, StoreError> {
         let tables = self.tables.lock();
         let here = tables.mailboxes.get(thread_id);
-        let events = here
-            .map(|here| after(&here.events, after_seq.saturating_sub(here.events_purged), limit));
-        Ok(events.unwrap_or_default())
+        Ok(here.map(|here| here.events_after(after_seq, limit)).unwrap_or_default())
     }
 
     async fn pending(&self, thread_id: &ThreadId) -> Result<Vec<Pending>, StoreError> {

@@ -68,7 +68,7 @@ impl Tables {
         if !changes.pending.is_empty() {
             here.write_pending(changes.pending);
         }
-        here.events.extend(changes.events.iter().cloned());
+        changes.events.iter().for_each(|event| here.append_event(event));
         if let Some((key, submitted)) = changes.submission {
             self.shared.answers.insert((now, thread_id.clone(), key.clone()));
             here.answers.insert(key, Answer { submitted, at: now });
@@ -116,9 +116,10 @@ impl Shared {
             }
             Write::Update(run) => {
                 let owes = run.report == Report::Owed;
-                let before = self.runs.update(run);
-                debug_assert!(before.is_some(), "a run that was updated was not there");
-                if let Some((number, before)) = before
+                let number = self.runs.number_of(here.runs.iter(), &run.id);
+                debug_assert!(number.is_some(), "a run that was updated was not there");
+                if let Some(number) = number
+                    && let Some(before) = self.runs.update(number, run)
                     && owes != (before.report == Report::Owed)
                 {
                     self.owes(number, owes);
@@ -156,7 +157,6 @@ impl Shared {
     /// Takes a dispatch away that is over.
     pub(super) fn remove_dispatch(&mut self, number: u64) -> Option<Arc<Dispatch>> {
         let removed = self.dispatches.remove(number)?;
-        self.times.unindex(number, &removed);
         self.tenants.note(&removed.tenant, |rows| {
             rows.dispatches.remove(&number);
             rows.depth[removed.state() as usize] -= 1;
@@ -168,22 +168,22 @@ impl Shared {
         match write {
             Write::Insert(dispatch) => {
                 let number = self.dispatches.insert(dispatch.clone());
+                self.made.note(dispatch.created_at);
                 self.tenants.note(&dispatch.tenant, |rows| {
                     rows.dispatches.insert(number);
                     rows.depth[dispatch.state() as usize] += 1;
                 });
                 here.dispatches.push_back(number);
                 here.index(number, &dispatch);
-                self.times.index(number, &dispatch);
             }
             Write::Update(dispatch) => {
-                let moved = self.dispatches.update(dispatch.clone());
-                debug_assert!(moved.is_some(), "a dispatch that was updated was not there");
-                if let Some((number, before)) = moved {
+                let number = self.dispatches.number_of(here.dispatches.iter(), &dispatch.id);
+                debug_assert!(number.is_some(), "a dispatch that was updated was not there");
+                if let Some(number) = number
+                    && let Some(before) = self.dispatches.update(number, dispatch.clone())
+                {
                     here.unindex(&before);
                     here.index(number, &dispatch);
-                    self.times.unindex(number, &before);
-                    self.times.index(number, &dispatch);
                     self.tenants.note(&dispatch.tenant, |rows| {
                         rows.depth[before.state() as usize] -= 1;
                         rows.depth[dispatch.state() as usize] += 1;
@@ -216,11 +216,11 @@ fn check(
     if usize::from(kept) + changes.dispatches.iter().filter(claimed).count() > 1 {
         return corrupt("a second dispatch was to be claimed");
     }
-    let message_seq = here.map_or(0, |here| here.log.len() as u64);
+    let message_seq = here.map_or(0, |here| here.log.newest());
     if changes.messages.iter().zip(message_seq + 1..).any(|(message, seq)| message.seq != seq) {
         return corrupt("its messages were to have a gap");
     }
-    let event_seq = here.map_or(0, |here| here.events_purged + here.events.len() as u64);
+    let event_seq = here.map_or(0, MailboxRows::event_seq);
     if changes.events.iter().zip(event_seq + 1..).any(|(event, seq)| event.seq != seq) {
         return corrupt("its events were to have a gap");
     }

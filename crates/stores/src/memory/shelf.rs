@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// How many rows stand on one board.
-const BOARD: usize = 256;
+pub(super) const BOARD: usize = 256;
 
 /// Rows that are numbered from 1 as they come. A number is found by counting, and takes no more room
 /// than the row itself: only boards from which every row was taken are thrown away.
@@ -36,7 +36,9 @@ impl<T> Shelf<T> {
     /// Puts a row behind all others, and gives its number.
     pub(super) fn push(&mut self, row: T) -> u64 {
         if self.newest.is_multiple_of(BOARD as u64) {
-            self.boards.push_back(Board { rows: Vec::with_capacity(BOARD), taken: 0 });
+            // Most threads never fill a board: the first one grows with its rows.
+            let room = if self.newest == 0 { 0 } else { BOARD };
+            self.boards.push_back(Board { rows: Vec::with_capacity(room), taken: 0 });
         }
         if let Some(board) = self.boards.back_mut() {
             board.rows.push(Some(row));
@@ -70,6 +72,24 @@ impl<T> Shelf<T> {
         Some(row)
     }
 
+    /// The number of the newest row, whether it was taken or not; 0 if none came.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The rows with numbers above `after`, in order.
+    pub(super) fn above(&self, after: u64) -> impl Iterator<Item = (u64, &T)> {
+        let (board, place) = self.place(after.saturating_add(1)).unwrap_or_default();
+        let from = board.min(self.boards.len());
+        let boards = self.boards.range(from..).enumerate();
+        boards.flat_map(move |(ahead, held)| {
+            let skipped = if ahead == 0 { place } else { 0 };
+            let before = (self.gone + from + ahead) * BOARD;
+            let rows = held.rows.iter().enumerate().skip(skipped);
+            rows.filter_map(move |(place, row)| Some(((before + place) as u64 + 1, row.as_ref()?)))
+        })
+    }
+
     /// Which of the boards, and where on it.
     fn place(&self, number: u64) -> Option<(usize, usize)> {
         let before = usize::try_from(number.checked_sub(1)?).ok()?;
@@ -96,6 +116,12 @@ mod tests {
         assert_eq!((shelf.boards.len(), shelf.gone), (2, 2));
         assert!((2 * BOARD as u64 + 1..=last).all(|number| shelf.get(number) == Some(&number)));
         assert_eq!((shelf.get(0), shelf.get(last + 1)), (None, None));
+        for after in [0, 1, 2 * BOARD as u64, 2 * BOARD as u64 + 7, last - 1, last, u64::MAX] {
+            let above = (2 * BOARD as u64 + 1..=last).filter(|number| *number > after);
+            assert!(
+                shelf.above(after).map(|(number, row)| (number, *row)).eq(above.map(|n| (n, n)))
+            );
+        }
         assert_eq!(shelf.push(last + 1), last + 1);
     }
 

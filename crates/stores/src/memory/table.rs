@@ -1,6 +1,5 @@
 //! A table whose rows are found by key, and listed newest first, all or by state.
 
-use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use postroom_core::id::{DispatchId, RunId};
 use postroom_core::run::Run;
 
 use super::shelf::Shelf;
+use super::states::States;
 
 /// A row of a [`Table`].
 pub(super) trait Row {
@@ -43,21 +43,20 @@ impl Row for Dispatch {
     }
 }
 
+/// How many of a thread's rows are its newest: the one that a command is about, and the one before.
+const NEWEST: usize = 2;
+
 /// Rows, which are numbered as they come: no number is given twice. Run ids are chosen by users, so
 /// each table's hash has a random seed of its own: nobody knows beforehand which ids would collide.
 pub(super) struct Table<V: Row, const STATES: usize> {
     rows: Shelf<Arc<V>>,
     numbers: HashMap<V::Key, u64>,
-    by_state: [BTreeSet<u64>; STATES],
+    states: States<STATES>,
 }
 
 impl<V: Row, const STATES: usize> Default for Table<V, STATES> {
     fn default() -> Self {
-        Self {
-            rows: Shelf::default(),
-            numbers: HashMap::default(),
-            by_state: std::array::from_fn(|_| BTreeSet::new()),
-        }
+        Self { rows: Shelf::default(), numbers: HashMap::default(), states: States::default() }
     }
 }
 
@@ -79,41 +78,55 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
     pub(super) fn insert(&mut self, row: Arc<V>) -> u64 {
         let (key, state) = (row.key().clone(), row.state());
         let number = self.rows.push(row);
-        self.by_state[state].insert(number);
+        self.states.enter(number, state);
         let before = self.numbers.insert(key, number);
         debug_assert!(before.is_none(), "a row that was inserted was there before");
         number
     }
 
-    /// Replaces a row; gives its number, and the row that it was.
-    pub(super) fn update(&mut self, row: Arc<V>) -> Option<(u64, Arc<V>)> {
-        let number = self.number(row.key())?;
+    /// The number of a row of a thread whose rows have these numbers, oldest first. Nearly every command is
+    /// about the newest: its number is there without a search through all rows of all threads, which is
+    /// mostly a wait for memory that no cache holds.
+    pub(super) fn number_of<'n>(
+        &self,
+        of_thread: impl DoubleEndedIterator<Item = &'n u64>,
+        key: &V::Key,
+    ) -> Option<u64> {
+        let is_it = |number: &u64| self.at(*number).is_some_and(|row| row.key() == key);
+        let mut newest = of_thread.rev().take(NEWEST).copied();
+        newest.find(is_it).or_else(|| self.number(key))
+    }
+
+    /// Replaces the row of this number; gives the row that it was.
+    pub(super) fn update(&mut self, number: u64, row: Arc<V>) -> Option<Arc<V>> {
         let after = row.state();
         let before = std::mem::replace(self.rows.get_mut(number)?, row);
         if before.state() != after {
-            self.by_state[before.state()].remove(&number);
-            self.by_state[after].insert(number);
+            self.states.change(number, before.state(), after);
         }
-        Some((number, before))
+        Some(before)
     }
 
     /// Takes the row of this number away.
     pub(super) fn remove(&mut self, number: u64) -> Option<Arc<V>> {
         let row = self.rows.remove(number)?;
         self.numbers.remove(row.key());
-        self.by_state[row.state()].remove(&number);
+        self.states.leave(number, row.state());
         Some(row)
     }
 
     /// How many rows are in a state.
     pub(super) fn count(&self, state: usize) -> usize {
-        self.by_state[state].len()
+        self.states.count(state)
     }
 
     /// The rows in a state with numbers above `after`, oldest first.
-    pub(super) fn oldest_first(&self, state: usize, after: u64) -> impl Iterator<Item = &Arc<V>> {
-        let numbers = self.by_state[state].range(after.saturating_add(1)..);
-        numbers.filter_map(|number| self.at(*number))
+    pub(super) fn oldest_first(
+        &self,
+        state: usize,
+        after: u64,
+    ) -> impl Iterator<Item = (u64, &Arc<V>)> {
+        self.states.above(state, after).filter_map(|number| Some((number, self.at(number)?)))
     }
 
     /// The rows in any of `states` with numbers below `below`, newest first.
@@ -122,13 +135,6 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
         states: &[usize],
         below: u64,
     ) -> impl Iterator<Item = (u64, &Arc<V>)> {
-        let mut sources: Vec<_> =
-            states.iter().map(|state| self.by_state[*state].range(..below).rev()).collect();
-        let mut heads: Vec<_> = sources.iter_mut().map(Iterator::next).collect();
-        std::iter::from_fn(move || {
-            let newest = (0..heads.len()).max_by_key(|i| heads[*i])?;
-            std::mem::replace(&mut heads[newest], sources[newest].next())
-        })
-        .filter_map(|number| Some((*number, self.at(*number)?)))
+        self.states.below(states, below).filter_map(|number| Some((number, self.at(number)?)))
     }
 }

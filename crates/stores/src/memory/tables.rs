@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
-use postroom_core::dispatch::{Dispatch, DispatchState, Priority};
+use postroom_core::dispatch::{Dispatch, Priority};
 use postroom_core::id::{AgentId, IdempotencyKey, RunId, TenantId, ThreadId};
 use postroom_core::run::Run;
 use postroom_core::thread::{Readiness, Thread};
@@ -24,6 +24,8 @@ pub(super) struct Tables {
 pub(super) struct Shared {
     pub(super) runs: Table<Run, 4>,
     pub(super) dispatches: Table<Dispatch, 6>,
+    /// When they were made.
+    pub(super) made: Made,
     /// The runs that each run asked for, by number.
     pub(super) children: HashMap<RunId, Vec<u64>>,
     /// The runs whose end is owed a report, by number.
@@ -31,9 +33,24 @@ pub(super) struct Shared {
     pub(super) threads: ThreadIndex,
     /// What is of tenants other than the default one.
     pub(super) tenants: Tenants,
-    pub(super) times: Times,
     /// When the answers to submissions were kept.
     pub(super) answers: BTreeSet<(Timestamp, ThreadId, IdempotencyKey)>,
+}
+
+/// The times at which dispatches were made, as far as their order goes.
+#[derive(Default)]
+pub(super) struct Made {
+    newest: Option<Timestamp>,
+    /// Whether one was made before an earlier one: the clock went back.
+    pub(super) went_back: bool,
+}
+
+impl Made {
+    /// The next dispatch was made `at` this time.
+    pub(super) fn note(&mut self, at: Timestamp) {
+        self.went_back |= self.newest.is_some_and(|newest| at < newest);
+        self.newest = self.newest.max(Some(at));
+    }
 }
 
 /// The rows of each tenant but the default one, which has the rest.
@@ -155,35 +172,6 @@ impl ThreadIndex {
                 self.delayed.remove(&(*until, number));
             }
             Readiness::Idle | Readiness::Busy => {}
-        }
-    }
-}
-
-/// The numbers of dispatches, by the times that matter to a sweep.
-#[derive(Default)]
-pub(super) struct Times {
-    /// When each claim ends.
-    pub(super) leases: BTreeSet<(Timestamp, u64)>,
-    /// Since when dispatches are in each terminal state.
-    pub(super) terminal: BTreeSet<(DispatchState, Timestamp, u64)>,
-}
-
-impl Times {
-    /// A dispatch is now as it says.
-    pub(super) fn index(&mut self, number: u64, dispatch: &Dispatch) {
-        if let Some(until) = dispatch.lease_until() {
-            self.leases.insert((until, number));
-        } else if dispatch.state().is_terminal() {
-            self.terminal.insert((dispatch.state(), dispatch.updated_at, number));
-        }
-    }
-
-    /// A dispatch is no longer as it says.
-    pub(super) fn unindex(&mut self, number: u64, dispatch: &Dispatch) {
-        if let Some(until) = dispatch.lease_until() {
-            self.leases.remove(&(until, number));
-        } else if dispatch.state().is_terminal() {
-            self.terminal.remove(&(dispatch.state(), dispatch.updated_at, number));
         }
     }
 }

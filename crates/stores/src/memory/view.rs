@@ -47,11 +47,15 @@ impl Rows for View<'_> {
     }
 
     fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Infallible> {
-        Ok(self.shared.runs.get(id).cloned())
+        let of_thread = self.here.into_iter().flat_map(|here| &here.runs);
+        let number = self.shared.runs.number_of(of_thread, id);
+        Ok(number.and_then(|number| self.shared.runs.at(number)).cloned())
     }
 
     fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Infallible> {
-        Ok(self.shared.dispatches.get(&id).cloned())
+        let of_thread = self.here.into_iter().flat_map(|here| &here.dispatches);
+        let number = self.shared.dispatches.number_of(of_thread, &id);
+        Ok(number.and_then(|number| self.shared.dispatches.at(number)).cloned())
     }
 
     fn due(
@@ -103,7 +107,7 @@ impl Rows for View<'_> {
     ) -> Result<Option<RunId>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(None) };
         let seq = here.seqs.get(id).copied();
-        let message = seq.and_then(|seq| here.log.get(place(seq)?));
+        let message = seq.and_then(|seq| here.log.get(seq));
         Ok(message.map(|message| message.run_id.clone()))
     }
 
@@ -113,9 +117,8 @@ impl Rows for View<'_> {
         range: SeqRange,
     ) -> Result<Vec<LogMessage>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
-        let last = usize::try_from(range.last).unwrap_or(usize::MAX).min(here.log.len());
-        let first = place(range.first).unwrap_or(0).min(last);
-        Ok(here.log[first..last].to_vec())
+        let range = range.first..=range.last.min(here.log.newest());
+        Ok(range.filter_map(|seq| here.log.get(seq).cloned()).collect())
     }
 
     fn key_holder(
@@ -134,9 +137,4 @@ impl Rows for View<'_> {
         let answer = self.of(thread_id).and_then(|here| here.answers.get(key));
         Ok(answer.map(|answer| answer.submitted.clone()))
     }
-}
-
-/// Where a log that is numbered from 1 holds `seq`.
-fn place(seq: u64) -> Option<usize> {
-    usize::try_from(seq.checked_sub(1)?).ok()
 }
