@@ -71,6 +71,9 @@ enum What {
         /// How long `pgbench` runs, in seconds.
         #[arg(long, default_value_t = 10)]
         yardstick: u64,
+        /// Only this part of it.
+        #[arg(long, value_enum)]
+        only: Option<postgres::Part>,
     },
     /// Several nodes on one PostgreSQL: together, and when one of them is full.
     Nodes {
@@ -139,9 +142,9 @@ fn main() -> anyhow::Result<()> {
             What::Sqlite { runs, submitters, threads, directory } => {
                 load::on_sqlite(runs, submitters, threads, directory.as_deref())?;
             }
-            What::Postgres { url, runs, submitters, threads, lanes, yardstick } => {
+            What::Postgres { url, runs, submitters, threads, lanes, yardstick, only } => {
                 let plan = load::Plan { runs, submitters, threads };
-                postgres::measure(&url, plan, lanes, yardstick)?;
+                postgres::measure(&url, plan, lanes, yardstick, only)?;
             }
             What::Nodes { url, nats, runs } => nodes::measure(&url, nats.as_deref(), runs)?,
             What::Lone { submissions } => lone::measure(submissions)?,

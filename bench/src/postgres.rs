@@ -20,28 +20,64 @@ use crate::yardstick::{cpu_time, cpu_time_of, stopwatch};
 /// How much is queued for the drain.
 const BACKLOG: u64 = 100_000;
 
+/// A part of the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// From a submission to its run's start, where nothing else goes on.
+    Idle,
+    /// One message each.
+    Service,
+    /// A backlog.
+    Drain,
+    /// What `pgbench` reaches.
+    Yardstick,
+}
+
 /// Measures on the server at `url`, which has nothing else to do.
-pub fn measure(url: &str, plan: Plan, lanes: Option<usize>, seconds: u64) -> anyhow::Result<()> {
+pub fn measure(
+    url: &str,
+    plan: Plan,
+    lanes: Option<usize>,
+    seconds: u64,
+    only: Option<Part>,
+) -> anyhow::Result<()> {
+    let takes_part = |part| only.is_none_or(|only| only == part);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let counters = Counters::connect(url).await?;
-        idle::measure(open(url, lanes).await?, &counters.0).await?;
-        let store = open(url, lanes).await?;
-        let before = counters.read().await?;
-        let report = run_on(store.clone(), plan).await?;
-        let after = counters.read().await?;
-        println!(
-            "service/postgres: {:.0} runs/s with {} submitters over {} threads (wanted: 8000)",
-            report.rate, plan.submitters, plan.threads,
-        );
-        report.print("service/postgres");
-        after.since(&before).print("service/postgres", plan.runs + plan.threads);
-        drop(store);
-
-        Box::pin(drain(url, &counters, plan.threads, lanes)).await
+        if takes_part(Part::Idle) {
+            idle::measure(open(url, lanes).await?, &counters.0).await?;
+        }
+        if takes_part(Part::Service) {
+            Box::pin(serve(url, &counters, plan, lanes)).await?;
+        }
+        if takes_part(Part::Drain) {
+            Box::pin(drain(url, &counters, plan.threads, lanes)).await?;
+        }
+        anyhow::Ok(())
     })?;
-    pgbench(url, seconds)
+    if takes_part(Part::Yardstick) { pgbench(url, seconds) } else { Ok(()) }
+}
+
+/// How fast runs go through that are submitted as they end.
+async fn serve(
+    url: &str,
+    counters: &Counters,
+    plan: Plan,
+    lanes: Option<usize>,
+) -> anyhow::Result<()> {
+    let store = open(url, lanes).await?;
+    let before = counters.read().await?;
+    let report = run_on(store.clone(), plan).await?;
+    let after = counters.read().await?;
+    println!(
+        "service/postgres: {:.0} runs/s with {} submitters over {} threads (wanted: 8000)",
+        report.rate, plan.submitters, plan.threads,
+    );
+    report.print("service/postgres");
+    after.since(&before).print("service/postgres", plan.runs + plan.threads);
+    Ok(())
 }
 
 /// A store at `url`, with so many lanes, or its default.
