@@ -11,6 +11,7 @@ use super::super::queries::in_schema;
 use super::*;
 
 const SCHEMA: &str = "retention \"of\" events";
+const SCHEMA_ALONE: &str = "retention of their own";
 const DAY: i64 = 86_400_000;
 
 async fn days(client: &Client) -> Vec<String> {
@@ -81,4 +82,29 @@ async fn old_days_are_dropped_and_what_has_no_day_is_deleted() {
     assert_eq!(deleted, [2, 2, 1]);
     assert_eq!(days(&client).await, today);
     assert_eq!(count(&client).await, new);
+}
+
+/// One day's events are dropped by one node at a time, but a database may have several stores.
+#[tokio::test]
+async fn whoever_drops_in_another_schema_is_not_waited_for() {
+    const OTHER: &str = "retention elsewhere";
+    let (store, _other) = (store(SCHEMA_ALONE).await, store(OTHER).await);
+    let client = connection().await;
+    let day = store.now().await.unwrap().0 / DAY - 30;
+    let old = format!(
+        "CREATE TABLE postroom.events_{day} PARTITION OF postroom.events
+             FOR VALUES FROM ({}) TO ({})",
+        day * DAY,
+        (day + 1) * DAY
+    );
+    client.batch_execute(&in_schema(&old, SCHEMA_ALONE)).await.unwrap();
+
+    let drop = include_str!("../queries/drop_days.sql").replace("{day}", "0");
+    client.batch_execute("BEGIN").await.unwrap();
+    client.batch_execute(&in_schema(&drop, OTHER)).await.unwrap();
+    store.purge_events(Timestamp((day + 2) * DAY), None, 2).await.unwrap();
+    client.batch_execute("COMMIT").await.unwrap();
+    let sql = in_schema(&format!("SELECT to_regclass('postroom.events_{day}')::text"), SCHEMA_ALONE);
+    let left: Option<String> = client.query_one(&sql, &[]).await.unwrap().get(0);
+    assert_eq!(left, None, "the day is gone");
 }
