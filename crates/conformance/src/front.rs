@@ -18,7 +18,16 @@ pub fn at_once<T>(answer: impl Future<Output = T>) -> T {
 #[macro_export]
 macro_rules! store_in_front {
     (impl MailboxStore for $front:ty { $($writes:tt)* }) => {
-        $crate::store_reads! { [$front { $($writes)* }]
+        $crate::every_read! { store_reads [$front { $($writes)* }] }
+    };
+}
+
+/// Hands the list of all reads to the macro that implements them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! every_read {
+    ($implement:ident $store:tt) => {
+        $crate::$implement! { $store
             now() -> ::postroom_core::time::Timestamp;
             thread(id: &::postroom_core::id::ThreadId = whole)
                 -> Option<::postroom_core::thread::Thread>;

@@ -15,6 +15,7 @@
 pub mod access;
 pub mod backend;
 pub mod clock;
+pub mod cluster;
 pub mod feed;
 pub mod front;
 pub mod ids;
@@ -30,6 +31,8 @@ pub mod world;
 
 pub use backend::Backend;
 pub use clock::ManualClock;
+pub use cluster::Cluster;
+use cluster::cluster_reads;
 pub use ids::SeededIds;
 pub use network::{Network, Nodes};
 pub use suite::{Time, run_port, run_store};

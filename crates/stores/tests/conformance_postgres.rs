@@ -13,6 +13,44 @@ fn postgres() -> Schema {
 
 postroom_conformance::suite!(postgres());
 
+/// Two nodes on one database, which know what they wrote last: any of them is asked.
+mod two_nodes {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use postroom_conformance::{Backend, Cluster, ManualClock, SeededIds};
+    use postroom_core::ports::MailboxStore;
+
+    struct TwoNodes(crate::Schema);
+
+    #[async_trait]
+    impl Backend for TwoNodes {
+        async fn open(
+            &self,
+            clock: Arc<ManualClock>,
+            ids: Arc<SeededIds>,
+        ) -> Arc<dyn MailboxStore> {
+            let one = self.0.open(clock.clone(), ids.clone()).await;
+            let other = self.0.store(clock, ids).await;
+            Arc::new(Cluster::of(vec![one, other], 1))
+        }
+
+        async fn reopen(
+            &self,
+            store: Arc<dyn MailboxStore>,
+            clock: Arc<ManualClock>,
+            ids: Arc<SeededIds>,
+        ) -> Option<Arc<dyn MailboxStore>> {
+            drop(store);
+            let one = self.0.store(clock.clone(), ids.clone()).await;
+            let other = self.0.store(clock, ids).await;
+            Some(Arc::new(Cluster::of(vec![one, other], 2)))
+        }
+    }
+
+    postroom_conformance::suite!(TwoNodes(crate::postgres()));
+}
+
 postroom_conformance::access_suite! {{
     use std::sync::Arc;
 

@@ -76,6 +76,8 @@ pub(super) enum Fault {
     Postgres(tokio_postgres::Error),
     /// No connection was to be had.
     NoConnection(String),
+    /// Something was believed that nothing would check.
+    Unchecked,
     /// It took too long.
     Timeout,
     /// A row is not what this version writes, or can't be written.
@@ -117,9 +119,18 @@ impl Fault {
     }
 
     /// Whether the same transaction may succeed if it is tried again at once: another one was in its
-    /// way (a deadlock, a row that both inserted).
+    /// way (a deadlock, a row that both inserted, a thread that is not as it was read).
     pub(super) fn is_race(&self) -> bool {
-        self.class() == Some("40") || self.state() == Some(&SqlState::UNIQUE_VIOLATION)
+        self.class() == Some("40")
+            || self.state() == Some(&SqlState::UNIQUE_VIOLATION)
+            || self.is_outdated()
+            || matches!(self, Self::Unchecked)
+    }
+
+    /// Whether a thread was not as it was read, or the time not what it was believed to be: then the
+    /// statement divides by zero.
+    fn is_outdated(&self) -> bool {
+        self.state() == Some(&SqlState::DIVISION_BY_ZERO)
     }
 
     /// Whether the failure is one of a statement on a connection that still works.
@@ -128,7 +139,7 @@ impl Fault {
             Self::Postgres(_) => {
                 self.class().is_some_and(|class| !matches!(class, "08" | "57" | "58" | "XX"))
             }
-            Self::Damaged(_) | Self::Panicked(_) => true,
+            Self::Damaged(_) | Self::Panicked(_) | Self::Unchecked => true,
             Self::NoConnection(_) | Self::Timeout => false,
         }
     }
@@ -138,6 +149,7 @@ impl Fault {
         match self {
             Self::Postgres(error) => said(error),
             Self::NoConnection(reason) | Self::Damaged(reason) => reason.clone(),
+            Self::Unchecked => "what was believed would not be checked".to_owned(),
             Self::Timeout => "no answer in time".to_owned(),
             Self::Panicked(command) => {
                 format!("{command} failed on a defect and wrote nothing; please report it")
@@ -151,6 +163,9 @@ impl Fault {
         match self {
             Self::Damaged(_) | Self::Panicked(_) => StoreError::Corrupt { reason },
             Self::Postgres(_) => match self.class() {
+                _ if self.is_outdated() => StoreError::Unavailable {
+                    reason: "others changed the same threads again and again".to_owned(),
+                },
                 Some("22" | "23") => StoreError::Corrupt {
                     reason: format!(
                         "what was to be written contradicts what is there, and was not written: \
@@ -165,7 +180,9 @@ impl Fault {
                 },
                 _ => StoreError::Unavailable { reason },
             },
-            Self::NoConnection(_) | Self::Timeout => StoreError::Unavailable { reason },
+            Self::NoConnection(_) | Self::Timeout | Self::Unchecked => {
+                StoreError::Unavailable { reason }
+            }
         }
     }
 

@@ -7,13 +7,12 @@ use postroom_core::command::Envelope;
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 
+use super::drawn::Drawn;
 use super::jobs::{Batch, Job, Jobs};
-use super::save::Failed;
+use super::optimistic::{self, Tried};
+use super::save::{Failed, Races};
 use super::shared::Shared;
 use super::transaction::{Outcome, Transaction};
-
-/// How often a transaction that another one was in the way of is tried again as it is.
-const RACES_MAX: usize = 3;
 
 /// Counts as a lane for as long as it is there.
 pub(super) struct Lane(pub(super) Arc<Jobs>);
@@ -55,11 +54,24 @@ async fn carry_out(shared: &Shared, mut batch: Batch) {
 
 /// All of them in one transaction; if one of them breaks it, each in its own, so that it fails alone.
 async fn together(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
-    let mut races = 0;
+    let ids = shared.ids.batch();
+    let mut believes = shared.optimism.may_try();
+    if believes {
+        match optimistic::carry_out(shared, envelopes, &ids).await {
+            Tried::Done(outcomes) => return outcomes,
+            Tried::Wrong => believes = false,
+            Tried::Not => {}
+        }
+    }
+    let mut races = Races::default();
     loop {
-        match transaction(shared, envelopes).await {
+        match transaction(shared, envelopes, &ids, believes).await {
             Ok(outcomes) => return outcomes,
-            Err(Failed::Inside(fault)) if fault.is_race() && races < RACES_MAX => races += 1,
+            Err(failed) if races.go_on(&failed) => {
+                if std::mem::take(&mut believes) {
+                    shared.optimism.proved(false);
+                }
+            }
             Err(Failed::Inside(fault)) if fault.is_of_statement() && envelopes.len() > 1 => {
                 tracing::warn!(fault = fault.said(), "a transaction was rolled back: one by one");
                 return one_by_one(shared, envelopes).await;
@@ -75,11 +87,12 @@ async fn together(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
 async fn one_by_one(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(envelopes.len());
     for envelope in envelopes {
-        let mut races = 0;
+        let ids = shared.ids.batch();
+        let mut races = Races::default();
         let outcome = loop {
-            match transaction(shared, std::slice::from_ref(envelope)).await {
+            match transaction(shared, std::slice::from_ref(envelope), &ids, false).await {
                 Ok(mut outcomes) => break outcomes.pop().unwrap_or_else(no_answer),
-                Err(Failed::Inside(fault)) if fault.is_race() && races < RACES_MAX => races += 1,
+                Err(failed) if races.go_on(&failed) => {}
                 Err(failed) => break Err(failed.answer()),
             }
         };
@@ -92,15 +105,30 @@ fn no_answer() -> Outcome {
     Err(StoreError::Corrupt { reason: "no answer was made; please report it".to_owned() })
 }
 
-/// One transaction for `envelopes`.
-async fn transaction(shared: &Shared, envelopes: &[Envelope]) -> Result<Vec<Outcome>, Failed> {
-    let durable = envelopes.iter().any(|envelope| envelope.command.is_promise());
-    let thread_ids: BTreeSet<&ThreadId> = envelopes.iter().map(|e| &e.thread_id).collect();
-    let thread_ids: Vec<&ThreadId> = thread_ids.into_iter().collect();
+/// Whether the commit of `envelopes` waits for the disk, whatever they write.
+pub(super) fn is_durable(envelopes: &[Envelope]) -> bool {
+    envelopes.iter().any(|envelope| envelope.command.is_promise())
+}
+
+/// Their threads, each once, in the order in which they are locked.
+pub(super) fn thread_ids(envelopes: &[Envelope]) -> Vec<&ThreadId> {
+    let ids: BTreeSet<&ThreadId> = envelopes.iter().map(|envelope| &envelope.thread_id).collect();
+    ids.into_iter().collect()
+}
+
+/// One transaction for `envelopes`; it `believes` that what is most likely new is new, or has a look.
+async fn transaction(
+    shared: &Shared,
+    envelopes: &[Envelope],
+    ids: &Drawn,
+    believes: bool,
+) -> Result<Vec<Outcome>, Failed> {
+    let (durable, thread_ids) = (is_durable(envelopes), thread_ids(envelopes));
     let session = shared.sessions.get().await?;
-    let tools = shared.tools(&session);
+    let tools = shared.tools(&session, ids);
     let decided = shared.in_time(async {
         let mut transaction = Transaction::of_threads(tools, durable, &thread_ids).await?;
+        transaction.sheet.believes = believes;
         let outcomes = transaction.carry_out(envelopes).await?;
         Ok((transaction, outcomes))
     });

@@ -101,8 +101,8 @@ pub(super) async fn threads(
 
 fn wanted_thread(filter: &ThreadFilter, row: &Row) -> Result<(i64, Option<Thread>), Fault> {
     let mut row = RowReader::of(row);
-    let (_, thread) = decode::thread(&mut row)?;
     row.skip(1);
+    let (_, thread) = decode::thread(&mut row)?;
     let number = row.take()?;
     let wanted = filter.tenant.as_ref().is_none_or(|tenant| thread.tenant == *tenant)
         && filter.metadata.iter().all(|(key, text)| {

@@ -2,30 +2,36 @@
 //!
 //! Commands travel in lanes (`lane`): while one transaction commits, the next ones gather. A
 //! transaction (`transaction`) locks its mailboxes in the order of their ids, reads what its
-//! commands need (`sheet`, `needs`), lets the core decide, and writes all of it set by set (`save`),
-//! in two round trips where it can. The server's clock, read after the locks, decides about leases.
+//! commands need (`sheet`, `needs`) and this node does not know (`known`), lets the core decide, and
+//! writes all of it set by set (`save`), in two round trips where it can, and in one where all is known
+//! (`optimistic`). The server's clock, read after the locks, decides about leases.
 //!
 //! A promise is on the server's disk before it is answered. A claim, a begin or a renewal may be
 //! lost with the server, which fences its owner.
 
 mod access;
+mod cache;
 mod changes;
 mod claim;
 mod column;
+mod drawn;
 mod error;
 mod examine;
 mod jobs;
+mod known;
 mod lane;
 mod list;
 mod migrate;
 mod needs;
 mod nodes;
 mod numbers;
+mod optimistic;
 mod partitions;
 mod queries;
 mod read;
 mod row;
 mod save;
+mod server_time;
 mod session;
 mod shared;
 mod sheet;
@@ -64,15 +70,22 @@ use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 use tokio::sync::oneshot;
 
+use cache::Cache;
+use drawn::Draw;
 use error::Fault;
 use jobs::{Job, Jobs};
 use lane::Lane;
 use list::Below;
 use numbers::Numbers;
+use optimistic::Optimism;
 use queries::Texts;
+use save::Races;
+use server_time::ServerTime;
 use session::{Manager, Session, Sessions};
 use shared::Shared;
 use tls::Tls;
+
+use crate::system::SystemIds;
 
 /// How to open a [`PostgresStore`].
 pub struct Options {
@@ -165,8 +178,12 @@ impl PostgresStore {
         let shared = Arc::new(Shared {
             sessions,
             clock: options.clock,
-            ids: options.ids,
+            ids: Draw::from(options.ids),
+            versions: SystemIds::new(),
             numbers: Numbers::default(),
+            cache: Cache::default(),
+            server_time: ServerTime::default(),
+            optimism: Optimism::default(),
             limit: options.limit,
         });
         let lanes = options.lanes.max(1);
@@ -263,9 +280,15 @@ impl MailboxStore for PostgresStore {
         limit: usize,
     ) -> Result<ClaimedReady, StoreError> {
         let session = self.shared.sessions.get().await.map_err(|fault| fault.nothing_written())?;
-        let tools = self.shared.tools(&session);
-        let claimed = self.shared.in_time(claim::claim_ready(tools, &request, limit)).await;
-        self.shared.finish(&session, claimed).await.map_err(|failed| failed.answer())
+        let (ids, mut races) = (self.shared.ids.batch(), Races::default());
+        loop {
+            let tools = self.shared.tools(&session, &ids);
+            let claimed = self.shared.in_time(claim::claim_ready(tools, &request, limit)).await;
+            match self.shared.finish(&session, claimed).await {
+                Err(failed) if races.go_on(&failed) => {}
+                claimed => return claimed.map_err(|failed| failed.answer()),
+            }
+        }
     }
 
     async fn reclaim(
@@ -275,9 +298,16 @@ impl MailboxStore for PostgresStore {
         limit: usize,
     ) -> Result<Reclaimed, StoreError> {
         let session = self.shared.sessions.get().await.map_err(|fault| fault.nothing_written())?;
-        let tools = self.shared.tools(&session);
-        let reclaimed = self.shared.in_time(claim::reclaim(tools, &scope, retry_in, limit)).await;
-        self.shared.finish(&session, reclaimed).await.map_err(|failed| failed.answer())
+        let (ids, mut races) = (self.shared.ids.batch(), Races::default());
+        loop {
+            let tools = self.shared.tools(&session, &ids);
+            let taken_back = claim::reclaim(tools, &scope, retry_in, limit);
+            let reclaimed = self.shared.in_time(taken_back).await;
+            match self.shared.finish(&session, reclaimed).await {
+                Err(failed) if races.go_on(&failed) => {}
+                reclaimed => return reclaimed.map_err(|failed| failed.answer()),
+            }
+        }
     }
 
     async fn purge_terminal(

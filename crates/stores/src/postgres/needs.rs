@@ -6,6 +6,7 @@ use futures::try_join;
 use postroom_core::dispatch::{Dispatch, Priority};
 use postroom_core::id::{DedupeKey, DispatchId, IdempotencyKey, MessageId, RunId, ThreadId};
 use postroom_core::run::{Run, SeqRange};
+use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -20,13 +21,15 @@ use crate::sql::{Columns, decode};
 /// What is to be read. Threads go by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
+    /// Those that are locked, and of which it is not known how they are.
+    pub(super) threads: BTreeSet<i64>,
     pub(super) runs: BTreeSet<RunId>,
     pub(super) dispatches: BTreeSet<DispatchId>,
     /// Fronts of queues, and how many rows of each.
     pub(super) due: BTreeMap<i64, usize>,
     pub(super) delayed: BTreeMap<i64, usize>,
-    /// The heads' runs and inputs.
-    pub(super) heads: BTreeSet<i64>,
+    /// The runs and inputs of the first in queues, and of how many.
+    pub(super) heads: BTreeMap<i64, usize>,
     /// Whole queues with their runs.
     pub(super) queued: BTreeSet<i64>,
     pub(super) pending: BTreeSet<i64>,
@@ -40,7 +43,8 @@ pub(super) struct Needs {
 impl Needs {
     /// Whether nothing is to be read.
     pub(super) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.threads.is_empty()
+            && self.runs.is_empty()
             && self.dispatches.is_empty()
             && self.due.is_empty()
             && self.delayed.is_empty()
@@ -74,9 +78,11 @@ impl Sheet {
         let needs = std::mem::take(&mut self.needs);
         let runs = texts(&needs.runs);
         let dispatches: Vec<uuid::Uuid> = needs.dispatches.iter().map(|id| id.uuid()).collect();
-        let (due, due_limit) = fronts(&needs.due);
-        let (delayed, delayed_limit) = fronts(&needs.delayed);
-        let heads: Vec<i64> = needs.heads.iter().copied().collect();
+        let threads: Vec<i64> = needs.threads.iter().copied().collect();
+        let (due, due_limits) = fronts(&needs.due);
+        let (delayed, delayed_limits) = fronts(&needs.delayed);
+        let delayed_limit = delayed_limits.into_iter().max().unwrap_or_default();
+        let (heads, heads_limits) = fronts(&needs.heads);
         let queued: Vec<i64> = needs.queued.iter().copied().collect();
         let pending: Vec<i64> = needs.pending.iter().copied().collect();
         let (message_nos, message_ids) = pairs(&needs.message_runs);
@@ -87,11 +93,12 @@ impl Sheet {
         let lasts: Vec<i64> = needs.ranges.iter().map(|(.., last)| number(*last)).collect();
 
         let rows = try_join!(
+            ask(session, Query::Threads, threads.len(), [&threads]),
             ask(session, Query::Runs, runs.len(), [&runs]),
-            ask(session, Query::RunsDue, heads.len(), [&heads]),
+            ask(session, Query::RunsDue, heads.len(), [&heads, &heads_limits]),
             ask(session, Query::RunsQueued, queued.len(), [&queued]),
             ask(session, Query::Dispatches, dispatches.len(), [&dispatches]),
-            ask(session, Query::DispatchesDue, due.len(), [&due, &due_limit]),
+            ask(session, Query::DispatchesDue, due.len(), [&due, &due_limits]),
             ask(
                 session,
                 Query::DispatchesDelayed,
@@ -102,7 +109,7 @@ impl Sheet {
             ask(session, Query::Pending, pending.len(), [&pending]),
             ask(session, Query::MessageRuns, message_nos.len(), [&message_nos, &message_ids]),
             ask(session, Query::MessagesRanges, range_nos.len(), [&range_nos, &firsts, &lasts]),
-            ask(session, Query::InputsDue, heads.len(), [&heads]),
+            ask(session, Query::InputsDue, heads.len(), [&heads, &heads_limits]),
             ask(session, Query::KeyHolders, key_nos.len(), [&key_nos, &keys]),
             ask(
                 session,
@@ -112,6 +119,7 @@ impl Sheet {
             ),
         )?;
         let (
+            threads_rows,
             runs_rows,
             heads_runs,
             queued_runs,
@@ -127,6 +135,10 @@ impl Sheet {
             submissions,
         ) = rows;
 
+        for row in &threads_rows {
+            let (no, version, thread) = thread(row)?;
+            self.take_thread(no, version, thread);
+        }
         for row in runs_rows.iter().chain(&heads_runs).chain(&queued_runs) {
             self.take_run(run(row)?);
         }
@@ -139,7 +151,7 @@ impl Sheet {
         for id in needs.dispatches {
             self.dispatches.entry(id).or_default();
         }
-        self.take_due(&needs.due, due_limit, &due_rows)?;
+        self.take_due(&needs.due, &due_rows)?;
         self.take_delayed(&needs.delayed, now, delayed_limit, &delayed_rows)?;
         self.take_whole_queues(&needs.queued);
         self.take_pending(&needs.pending, &pending_rows)?;
@@ -150,12 +162,7 @@ impl Sheet {
         self.take_submissions(needs.submissions, &submissions)
     }
 
-    fn take_due(
-        &mut self,
-        wanted: &BTreeMap<i64, usize>,
-        limit: i64,
-        rows: &[Row],
-    ) -> Result<(), Fault> {
+    fn take_due(&mut self, wanted: &BTreeMap<i64, usize>, rows: &[Row]) -> Result<(), Fault> {
         let mut read = BTreeMap::<ThreadId, (usize, Option<(Priority, u64)>)>::new();
         for row in rows {
             let dispatch = dispatch(row)?;
@@ -164,10 +171,11 @@ impl Sheet {
             *last = (*last).max(Some(dispatch.queue_key()));
             self.take_dispatch(dispatch);
         }
-        for id in wanted.keys().filter_map(|no| self.id_of(*no)).collect::<Vec<_>>() {
+        for (no, limit) in wanted {
+            let Some(id) = self.id_of(*no) else { continue };
             let (count, last) = read.get(&id).copied().unwrap_or_default();
             if let Some(slot) = self.threads.get_mut(&id) {
-                slot.due.was_read(usize::try_from(limit).unwrap_or(usize::MAX), count, last);
+                slot.due.was_read(*limit, count, last);
             }
         }
         Ok(())
@@ -231,7 +239,7 @@ impl Sheet {
         Ok(())
     }
 
-    /// Of the heads' runs the first range of the input came with them.
+    /// Of the runs of queues' heads the first range of the input came with them.
     fn note_ranges(
         &mut self,
         wanted: &BTreeSet<(i64, u64, u64)>,
@@ -314,6 +322,14 @@ impl Sheet {
     }
 }
 
+/// A thread's row: its number, its version, and the thread.
+pub(super) fn thread(row: &Row) -> Result<(i64, i64, Thread), Fault> {
+    let mut row = RowReader::of(row);
+    let version = row.take()?;
+    let (no, thread) = decode::thread(&mut row)?;
+    Ok((no, version, thread))
+}
+
 /// A run's row below its thread's id.
 pub(super) fn run(row: &Row) -> Result<Run, Fault> {
     let mut row = RowReader::of(row);
@@ -338,10 +354,9 @@ fn pairs<'a, T: ToString + 'a>(
     wanted.into_iter().map(|(no, id)| (*no, id.to_string())).unzip()
 }
 
-/// The threads, and the largest number of rows that one of them needs.
-fn fronts(wanted: &BTreeMap<i64, usize>) -> (Vec<i64>, i64) {
-    let most = wanted.values().copied().max().unwrap_or_default();
-    (wanted.keys().copied().collect(), i64::try_from(most).unwrap_or(i64::MAX))
+/// The threads, and how many rows of each.
+fn fronts(wanted: &BTreeMap<i64, usize>) -> (Vec<i64>, Vec<i64>) {
+    wanted.iter().map(|(no, most)| (*no, i64::try_from(*most).unwrap_or(i64::MAX))).unzip()
 }
 
 /// A `seq` as PostgreSQL counts; nothing is beyond its last number.

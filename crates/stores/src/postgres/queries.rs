@@ -42,6 +42,8 @@ macro_rules! queries {
 
 queries! {
     LockThreads = "lock_threads",
+    LockKnown = "lock_known",
+    Threads = "threads",
     Now = "now",
     Runs = "runs",
     Dispatches = "dispatches",
@@ -60,6 +62,7 @@ queries! {
 
     ThreadsInsert = "threads_insert",
     ThreadsUpdate = "threads_update",
+    ThreadsUpdateAlone = "threads_update_alone",
     ThreadsUpdateMetadata = "threads_update_metadata",
     RunsInsert = "runs_insert",
     RunsUpdate = "runs_update",
@@ -67,6 +70,7 @@ queries! {
     DispatchesInsert = "dispatches_insert",
     DispatchesUpdate = "dispatches_update",
     ClaimsInsert = "claims_insert",
+    ClaimsUpdate = "claims_update",
     ClaimsRemove = "claims_remove",
     MessagesInsert = "messages_insert",
     PendingPut = "pending_put",
@@ -269,7 +273,9 @@ mod tests {
         let whole: String = FILES.concat();
         for (name, _) in written_in(&FILES) {
             let is_statement = Query::ALL.iter().any(|query| query.name() == name);
-            assert!(is_statement || whole.contains(&format!("{{{name}}}")), "{name} is not used");
+            let is_part = |braces: String| whole.contains(&braces);
+            let is_part = is_part(format!("{{{name}}}")) || is_part(format!("{{{name}+}}"));
+            assert!(is_statement || is_part, "{name} is not used");
         }
     }
 

@@ -33,8 +33,7 @@ pub(super) async fn now(session: &Session, time: Option<i64>) -> Result<Timestam
 
 pub(super) async fn thread(session: &Session, id: &ThreadId) -> Result<Option<Thread>, Fault> {
     let rows = session.query(Query::ThreadRead, &[&id.to_string()]).await?;
-    let thread = |row: &Row| Ok(decode::thread(&mut RowReader::of(row))?.1);
-    rows.first().map(thread).transpose()
+    rows.first().map(|row| Ok(needs::thread(row)?.2)).transpose()
 }
 
 pub(super) async fn run(session: &Session, id: &RunId) -> Result<Option<Run>, Fault> {

@@ -5,19 +5,22 @@ use std::future::Future;
 use std::pin::Pin;
 
 use futures::future::join_all;
-use postroom_core::dispatch::DispatchState;
+use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
-use postroom_core::id::ThreadId;
+use postroom_core::id::{DispatchId, ThreadId};
+use postroom_core::time::Timestamp;
 
 use super::changes::Dirty;
 use super::column::Rows;
 use super::error::Fault;
+use super::needs::number;
 use super::queries::Query;
 use super::row::RowReader;
 use super::session::Session;
 use super::sheet::Sheet;
 use super::slot::Slot;
 use super::together;
+use super::transaction::Tools;
 use crate::depth::Depth;
 use crate::sql::Columns;
 use crate::sql::encode::Row;
@@ -47,39 +50,78 @@ impl Failed {
     }
 }
 
+/// How often a transaction was tried that another one was in the way of.
+#[derive(Debug, Default)]
+pub(super) struct Races(usize);
+
+impl Races {
+    /// Whether to try again what failed so: as it is, and not for ever.
+    pub(super) fn go_on(&mut self, failed: &Failed) -> bool {
+        self.0 += 1;
+        matches!(failed, Failed::Inside(fault) if fault.is_race()) && self.0 <= RACES_MAX
+    }
+}
+
+/// How often a transaction that another one was in the way of is tried again.
+const RACES_MAX: usize = 3;
+
 /// Rows of one kind, and the statement that writes them.
 pub(super) type Written<'r> = (Query, &'r Rows);
 
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + 'a>>;
 
+/// How a transaction ends.
+#[derive(Clone, Copy)]
+pub(super) struct Save<'s> {
+    pub(super) tools: Tools<'s>,
+    pub(super) dirty: &'s Dirty,
+    /// The version of the threads that it writes.
+    pub(super) version: i64,
+    /// Its commit waits for the disk, whatever it writes.
+    pub(super) durable: bool,
+    /// The time that it was decided for, if nothing was begun and locked: the server checks it.
+    pub(super) believed: Option<Timestamp>,
+}
+
 impl Sheet {
-    /// Writes what was changed and commits, in one round trip. `durable` says whether the commit
-    /// waits for the disk already.
-    pub(super) async fn save(
-        &self,
-        session: &Session,
-        dirty: &Dirty,
-        durable: bool,
-    ) -> Result<(), Failed> {
+    /// Writes what was changed and commits, in one round trip.
+    pub(super) async fn save(&self, save: Save<'_>) -> Result<(), Failed> {
+        let Save { tools, dirty, durable, believed, .. } = save;
+        let session = tools.session;
         let mut depth = dirty.depth.clone();
         for no in &dirty.deleted {
             delete_thread(session, *no, &mut depth).await?;
         }
-        let writes = self.writes(dirty)?;
+        let writes = self.writes(dirty, save.version)?;
         let writes: Vec<Written<'_>> =
             writes.iter().map(|(query, rows)| (*query, rows)).chain(dirty.appended()).collect();
-        let joins = session.prepares() && !self.takes_keys(dirty) && together::pays(&writes);
+        let pays = believed.is_some() || together::pays(&writes);
+        let joins = session.prepares() && !self.takes_keys(dirty) && pays;
         let (joined, single): (Vec<_>, Vec<_>) =
             writes.into_iter().partition(|(query, _)| joins && together::takes(*query));
-        // Sent in a row, without waiting for each other. The counters come last: their row is what
-        // another transaction may wait for.
-        let mut sent: Vec<Sent<'_>> = Vec::with_capacity(single.len() + 4);
-        for (query, rows) in single {
+        // Sent in a row, without waiting for each other. Where nothing is locked yet, what locks the
+        // threads comes first; the counters come last: their row is what another transaction may wait
+        // for.
+        let mut sent: Vec<Sent<'_>> = Vec::with_capacity(single.len() + 5);
+        let durable = durable || (believed.is_some() && dirty.has_events());
+        if believed.is_some() {
+            sent.push(Box::pin(session.begin(durable)));
+        }
+        let (before, after): (Vec<_>, Vec<_>) =
+            single.into_iter().partition(|(query, _)| *query == Query::RunsRemove);
+        for (query, rows) in before {
             sent.push(Box::pin(write(session, query, rows)));
         }
         if joins {
-            sent.push(Box::pin(together::write(session, joined, depth.total)));
-        } else if depth.total != [0; 6] {
+            // Who is told the time by another clock than the server's need not ask it.
+            let believed = believed.filter(|_| tools.clock.is_none());
+            let written = together::write(session, joined, depth.total, believed);
+            sent.push(Box::pin(async { written.await.map(|now| tools.server_time.was(now)) }));
+        }
+        for (query, rows) in after {
+            sent.push(Box::pin(write(session, query, rows)));
+        }
+        if !joins && depth.total != [0; 6] {
             sent.push(Box::pin(session.add_depth(&depth.total)));
         }
         if !depth.tenants.is_empty() {
@@ -103,17 +145,16 @@ impl Sheet {
 
     /// The rows to be written, by statement, in an order that no unique index objects to: what lets
     /// go of a key comes before what takes it.
-    fn writes(&self, dirty: &Dirty) -> Result<Vec<(Query, Rows)>, Fault> {
+    fn writes(&self, dirty: &Dirty, version: i64) -> Result<Vec<(Query, Rows)>, Fault> {
         let mut inserted = Rows::default();
         let mut updated = Rows::default();
         let mut metadata = Rows::default();
-        let mut let_go = Rows::default();
-        let mut claimed = Rows::default();
+        let mut claims = ClaimRows::default();
         for slot in dirty.threads.iter().filter_map(|id| self.threads.get(id)) {
             let Some(thread) = &slot.thread else { continue };
-            let version = slot.version + 1;
             if slot.stored.exists {
-                Row::into(updated.row()).with(&slot.no)?.with(&version)?.with_thread(thread)?;
+                let row = Row::into(updated.row()).with(&slot.no)?.with(&version)?;
+                row.with_thread(thread)?.with(&slot.version)?;
                 if slot.stored.metadata != thread.metadata {
                     Row::into(metadata.row()).with(&slot.no)?.with_metadata(thread)?;
                 }
@@ -124,7 +165,7 @@ impl Sheet {
                     .with_thread(thread)?
                     .with_tenant(&thread.tenant)?;
             }
-            self.claim(slot, dirty, &mut let_go, &mut claimed)?;
+            self.claim(slot, dirty, &mut claims)?;
         }
 
         let (mut new_runs, mut runs) = (Rows::default(), Rows::default());
@@ -167,13 +208,14 @@ impl Sheet {
         }
 
         let writes = [
-            (Query::ClaimsRemove, let_go),
             (Query::ThreadsInsert, inserted),
             (Query::ThreadsUpdate, updated),
             (Query::ThreadsUpdateMetadata, metadata),
             (Query::DispatchesUpdate, dispatches),
             (Query::DispatchesInsert, new_dispatches),
-            (Query::ClaimsInsert, claimed),
+            (Query::ClaimsRemove, claims.let_go),
+            (Query::ClaimsUpdate, claims.changed),
+            (Query::ClaimsInsert, claims.taken),
             (Query::RunsRemove, gone_runs),
             (Query::RunsInsert, new_runs),
             (Query::RunsUpdate, runs),
@@ -183,32 +225,32 @@ impl Sheet {
         Ok(writes.into_iter().filter(|(_, rows)| !rows.is_empty()).collect())
     }
 
-    /// What becomes of a thread's claim: a changed one is let go of and taken anew, so that the
-    /// primary key refuses a second one.
-    fn claim(
-        &self,
-        slot: &Slot,
-        dirty: &Dirty,
-        let_go: &mut Rows,
-        claimed: &mut Rows,
-    ) -> Result<(), Fault> {
-        let stored = slot.stored.claimed;
+    /// What becomes of a thread's claim. The primary key refuses a second one.
+    fn claim(&self, slot: &Slot, dirty: &Dirty, rows: &mut ClaimRows) -> Result<(), Fault> {
         let now = slot.thread.as_ref().and_then(|thread| thread.claimed_dispatch_id);
-        let is_changed = |id| dirty.dispatches.contains(&id);
-        if stored == now && !now.is_some_and(is_changed) {
-            return Ok(());
-        }
-        if let Some(id) = stored {
-            Row::into(let_go.row()).with(&slot.no)?.with(&id)?;
-        }
-        if let Some(dispatch) = now.and_then(|id| self.dispatches.get(&id)?.as_deref()) {
-            Row::into(claimed.row()).with(&slot.no)?.with(&dispatch.id)?.with_claim(dispatch)?;
+        let now = now.and_then(|id| self.dispatches.get(&id)?.as_deref());
+        let is_same = |stored: DispatchId, now: &Dispatch| {
+            stored == now.id && !dirty.dispatches.contains(&stored)
+        };
+        match (slot.stored.claimed, now) {
+            (None, None) => {}
+            (Some(stored), Some(now)) if is_same(stored, now) => {}
+            (Some(stored), None) => {
+                Row::into(rows.let_go.row()).with(&slot.no)?.with(&stored)?;
+            }
+            (Some(stored), Some(now)) => {
+                let row = Row::into(rows.changed.row()).with(&slot.no)?.with(&stored)?;
+                row.with(&now.id)?.with_claim(now)?;
+            }
+            (None, Some(now)) => {
+                Row::into(rows.taken.row()).with(&slot.no)?.with(&now.id)?.with_claim(now)?;
+            }
         }
         Ok(())
     }
 
     /// Whether a new dispatch takes a key: another one may have to let go of it first.
-    fn takes_keys(&self, dirty: &Dirty) -> bool {
+    pub(super) fn takes_keys(&self, dirty: &Dirty) -> bool {
         let mut new =
             dirty.dispatches.new.iter().filter_map(|id| self.dispatches.get(id)?.as_ref());
         new.any(|dispatch| dispatch.dedupe_key.is_some())
@@ -220,8 +262,22 @@ impl Sheet {
     }
 }
 
+/// Rows of claims: those that end, those that give way or go on, and new ones.
+#[derive(Default)]
+struct ClaimRows {
+    let_go: Rows,
+    changed: Rows,
+    taken: Rows,
+}
+
 async fn write(session: &Session, query: Query, rows: &Rows) -> Result<(), Fault> {
     check_length(rows)?;
+    if query == Query::ThreadsUpdate {
+        // The server itself must check these, before it commits.
+        let (mut values, count) = (rows.values(), number(rows.len() as u64));
+        values.push(&count);
+        return session.query(Query::ThreadsUpdateAlone, &values).await.map(drop);
+    }
     let written = session.execute(query, &rows.values()).await?;
     if query == Query::PendingRemove { Ok(()) } else { check_written(query, rows, written) }
 }

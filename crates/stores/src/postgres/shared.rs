@@ -4,29 +4,48 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postroom_core::ports::{Clock, IdSource};
+use postroom_core::ports::Clock;
 use tokio::time::timeout;
 
+use super::cache::Cache;
+use super::drawn::{Draw, Drawn};
 use super::error::Fault;
 use super::numbers::Numbers;
+use super::optimistic::Optimism;
 use super::save::Failed;
+use super::server_time::ServerTime;
 use super::session::{Session, Sessions};
 use super::transaction::{Tools, Transaction};
+use crate::system::SystemIds;
 
 pub(super) struct Shared {
     pub(super) sessions: Sessions,
     /// What tells the time, where it is not the server.
     pub(super) clock: Option<Arc<dyn Clock>>,
-    pub(super) ids: Arc<dyn IdSource>,
+    pub(super) ids: Draw,
+    /// Names writes: at random, whatever ids are made of.
+    pub(super) versions: SystemIds,
     pub(super) numbers: Numbers,
+    pub(super) cache: Cache,
+    pub(super) server_time: ServerTime,
+    pub(super) optimism: Optimism,
     /// How long a round of statements may take.
     pub(super) limit: Duration,
 }
 
 impl Shared {
-    /// What a transaction on `session` works with.
-    pub(super) fn tools<'t>(&'t self, session: &'t Session) -> Tools<'t> {
-        Tools { session, clock: self.clock.as_deref(), ids: &*self.ids, numbers: &self.numbers }
+    /// What a transaction on `session` works with: one more try, with the ids of the first.
+    pub(super) fn tools<'t>(&'t self, session: &'t Session, ids: &'t Drawn) -> Tools<'t> {
+        ids.again();
+        Tools {
+            session,
+            clock: self.clock.as_deref(),
+            ids,
+            versions: &self.versions,
+            numbers: &self.numbers,
+            cache: &self.cache,
+            server_time: &self.server_time,
+        }
     }
 
     /// `work`'s result, or that it took too long.

@@ -15,6 +15,7 @@ use postroom_core::run::{Run, SeqRange};
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
+use super::known::Known;
 use super::needs::Needs;
 use super::slot::{Slot, first};
 
@@ -32,13 +33,25 @@ pub(super) struct Sheet {
     pub(super) dispatches: HashMap<DispatchId, Option<Arc<Dispatch>>>,
     /// What is to be read.
     pub(super) needs: Needs,
+    /// Whether what is most likely new is taken for it.
+    pub(super) believes: bool,
 }
 
 impl Sheet {
     /// Takes a locked thread in.
     pub(super) fn take_thread(&mut self, no: i64, version: i64, thread: Thread) {
         self.by_no.insert(no, thread.id.clone());
-        self.threads.insert(thread.id.clone(), Slot::of(no, version, thread));
+        self.threads.insert(thread.id.clone(), Slot::of(no, version, Arc::new(thread)));
+    }
+
+    /// Takes a mailbox in that is as it was known.
+    pub(super) fn take_known(&mut self, known: &Known) {
+        let id = &known.thread.id;
+        self.by_no.insert(known.no, id.clone());
+        self.threads.insert(id.clone(), Slot::of_known(known));
+        self.runs.extend(known.runs.iter().map(|run| (run.id.clone(), Some(run.clone()))));
+        let dispatches = known.dispatches.iter();
+        self.dispatches.extend(dispatches.map(|dispatch| (dispatch.id, Some(dispatch.clone()))));
     }
 
     /// Notes that there is no thread of this id; `no` is its number if it is created.
@@ -81,6 +94,20 @@ impl Sheet {
         self.threads.get_mut(thread_id).ok_or(Missing)
     }
 
+    /// Whether so much of a thread's queue is known as a command looks at, with what the run of its
+    /// head was given, if that is to be claimed.
+    pub(super) fn knows_front(&self, slot: &Slot, claims: bool) -> bool {
+        let Some(thread) = &slot.thread else { return true };
+        let mut due = self.known(&thread.id, |dispatch| is_queued(dispatch, true));
+        due.retain(|dispatch| slot.due.reaches(&dispatch.queue_key()));
+        let is_long = due.len() >= COMMAND_FRONT || slot.due.is_whole();
+        let head = first(due, 1, Dispatch::queue_key).pop().filter(|_| claims);
+        let head = head.map(|head| self.runs.get(&head.run_id).and_then(Option::as_ref));
+        let is_given =
+            |run: &Arc<Run>| run.input.iter().all(|range| slot.log.range(*range).is_ok());
+        is_long && slot.delayed.is_whole() && head.is_none_or(|run| run.is_some_and(is_given))
+    }
+
     /// The thread's dispatches that are known, of which `wanted` picks.
     fn known(
         &self,
@@ -92,6 +119,9 @@ impl Sheet {
         rows.filter(|dispatch| wanted(dispatch)).cloned().collect()
     }
 }
+
+/// How much of a queue's front a command looks at.
+const COMMAND_FRONT: usize = 2;
 
 fn is_queued(dispatch: &Dispatch, due: bool) -> bool {
     dispatch.status == DispatchStatus::Queued { due }
@@ -192,6 +222,7 @@ impl Rows for Sheet {
         let slot = self.slot(thread_id)?;
         match slot.message_runs.get(id) {
             Some(known) => Ok(known.clone()),
+            None if slot.believed.messages.contains(id) => Ok(None),
             None => {
                 let no = slot.no;
                 self.needs.message_runs.insert((no, id.clone()));
@@ -247,6 +278,7 @@ impl Rows for Sheet {
         let slot = self.slot(thread_id)?;
         match slot.submissions.get(key) {
             Some(known) => Ok(known.clone()),
+            None if slot.believed.keys.contains(key) => Ok(None),
             None => {
                 let no = slot.no;
                 self.needs.submissions.insert((no, key.clone()));

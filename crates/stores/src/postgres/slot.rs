@@ -1,6 +1,6 @@
 //! What a transaction knows of one mailbox.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use postroom_core::command::Submitted;
@@ -12,13 +12,17 @@ use postroom_core::run::SeqRange;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
+use super::known::Known;
+
 /// One mailbox, as far as it is known.
 #[derive(Debug)]
 pub(super) struct Slot {
     /// The thread's number; the one it will have, if it is not there.
     pub(super) no: i64,
-    /// How often the stored mailbox was changed.
+    /// Names the write that left the stored mailbox as it is.
     pub(super) version: i64,
+    /// Whether this node knew the mailbox: it wrote it last, and will most likely write it next.
+    pub(super) was_known: bool,
     /// The thread as it is now.
     pub(super) thread: Option<Arc<Thread>>,
     /// The thread as it is stored.
@@ -35,6 +39,14 @@ pub(super) struct Slot {
     pub(super) message_runs: HashMap<MessageId, Option<RunId>>,
     pub(super) key_holders: HashMap<DedupeKey, Option<DispatchId>>,
     pub(super) submissions: HashMap<IdempotencyKey, Option<Submitted>>,
+    pub(super) believed: Believed,
+}
+
+/// What is taken for new without a look: a unique index refuses it, if it is not.
+#[derive(Debug, Default)]
+pub(super) struct Believed {
+    pub(super) messages: HashSet<MessageId>,
+    pub(super) keys: HashSet<IdempotencyKey>,
 }
 
 /// What of the stored thread decides how it is written.
@@ -50,7 +62,7 @@ pub(super) struct Stored {
 
 impl Slot {
     /// A thread that was locked; nothing else of its mailbox is known yet.
-    pub(super) fn of(no: i64, version: i64, thread: Thread) -> Self {
+    pub(super) fn of(no: i64, version: i64, thread: Arc<Thread>) -> Self {
         let stored = Stored {
             exists: true,
             claimed: thread.claimed_dispatch_id,
@@ -66,7 +78,25 @@ impl Slot {
             slot.pending = None;
         }
         slot.stored = stored;
-        slot.thread = Some(Arc::new(thread));
+        slot.thread = Some(thread);
+        slot
+    }
+
+    /// A thread that is as it was known, and so is the rest of its mailbox.
+    pub(super) fn of_known(known: &Known) -> Self {
+        let mut slot = Self::of(known.no, known.version, known.thread.clone());
+        slot.was_known = true;
+        slot.dispatches = known.dispatches.iter().map(|dispatch| dispatch.id).collect();
+        if known.thread.queued > 0 {
+            (slot.due, slot.delayed) = (known.due.clone(), known.delayed.clone());
+        }
+        if known.thread.pending > 0 {
+            slot.pending.clone_from(&known.pending);
+        }
+        for (range, messages) in &known.inputs {
+            slot.log.was_read(*range);
+            messages.iter().for_each(|message| slot.log.take(message.clone()));
+        }
         slot
     }
 
@@ -79,6 +109,7 @@ impl Slot {
         Self {
             no,
             version: 0,
+            was_known: false,
             thread: None,
             stored: Stored::default(),
             dispatches: Vec::new(),
@@ -90,6 +121,7 @@ impl Slot {
             message_runs: HashMap::new(),
             key_holders: HashMap::new(),
             submissions: HashMap::new(),
+            believed: Believed::default(),
         }
     }
 
@@ -112,6 +144,13 @@ impl Slot {
                 self.put_pending(&id, put);
             }
         }
+    }
+
+    /// Whether all that was believed to be new is written as new, so that the index checks it.
+    pub(super) fn checks_beliefs(&self) -> bool {
+        let Believed { messages, keys } = &self.believed;
+        messages.iter().all(|id| matches!(self.message_runs.get(id), Some(Some(_))))
+            && keys.iter().all(|key| matches!(self.submissions.get(key), Some(Some(_))))
     }
 
     /// Notes that all that is queued was read.
@@ -148,7 +187,7 @@ impl<K: Ord> Front<K> {
     /// How many rows to read where `limit` are wanted and too few are known: more each time.
     pub(super) fn read_more(&self, limit: usize) -> usize {
         match self {
-            Self::UpTo(_, read) => read.saturating_mul(4),
+            Self::UpTo(_, read) => read.saturating_mul(4).max(limit + 2),
             Self::Unread | Self::Whole => limit + 2,
         }
     }

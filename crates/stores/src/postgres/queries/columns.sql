@@ -1,10 +1,10 @@
 -- The columns of each noun, in the order in which they are read. Other statements name them in braces.
 -- name: thread_columns
-t.thread_no, t.id, t.parent_id, t.created_at, t.metadata,
+t.version, t.thread_no, t.id, t.parent_id, t.created_at, t.metadata,
 t.epoch, t.claim_number, t.claimed_dispatch_id, t.active_run_id, t.open_run_id, t.latest_run_id,
 t.ended_run_id, t.message_seq, t.event_seq, t.dispatch_ordinal, t.pending_position, t.queued,
 t.pending, t.readiness, t.ready_agent, t.ready_priority, t.ready_since, t.delayed_until,
-t.updated_at, t.tenant, t.version, t.created_no;
+t.updated_at, t.tenant, t.created_no;
 
 -- name: run_columns
 r.id, r.origin, r.parent_run_id, r.spec, r.events_after, r.created_at,

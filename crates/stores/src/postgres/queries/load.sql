@@ -7,6 +7,18 @@ WHERE t.id = ANY($1::text[])
 ORDER BY t.id
 FOR NO KEY UPDATE;
 
+-- The same where all of them are known: only what tells whether they are still as they are known.
+-- name: lock_known
+SELECT t.version, t.thread_no, t.id
+FROM postroom.threads AS t
+WHERE t.id = ANY($1::text[])
+ORDER BY t.id
+FOR NO KEY UPDATE;
+
+-- Threads that were locked, and are not as they were known.
+-- name: threads
+SELECT {thread_columns} FROM postroom.threads AS t WHERE t.thread_no = ANY($1::bigint[]);
+
 -- After the locks: what it says decides about leases.
 -- name: now
 SELECT {server_time};
@@ -23,16 +35,16 @@ JOIN postroom.threads AS t ON t.thread_no = d.thread_no
 LEFT JOIN postroom.claims AS c ON c.thread_no = d.thread_no AND c.dispatch_id = d.id
 WHERE d.id = ANY($1::uuid[]);
 
--- The front of several queues: what is due.
+-- The front of several queues: what is due, so many of each as $2 says.
 -- name: dispatches_due
 SELECT t.id, {dispatch_columns}
-FROM unnest($1::bigint[]) AS wanted (thread_no)
+FROM unnest($1::bigint[], $2::bigint[]) AS wanted (thread_no, most)
 JOIN postroom.threads AS t ON t.thread_no = wanted.thread_no
 CROSS JOIN LATERAL (
     SELECT * FROM postroom.dispatches
     WHERE due AND thread_no = wanted.thread_no
     ORDER BY priority, ordinal
-    LIMIT $2::bigint
+    LIMIT wanted.most
 ) AS d
 CROSS JOIN (SELECT NULL::bigint, NULL::text, NULL::bigint) AS c (claim_number, claimed_by, lease_until);
 
@@ -94,32 +106,37 @@ JOIN postroom.submissions AS s ON s.thread_no = wanted.thread_no AND s.key = wan
 -- name: thread_numbers
 SELECT nextval('postroom.thread_numbers');
 
--- The runs of the queues' heads, and what those runs were given: what a claim begins with.
+-- The runs of the first in each queue, and what those runs were given: what claims begin with.
 -- name: runs_due
 SELECT t.id, {run_columns}
-FROM unnest($1::bigint[]) AS wanted (thread_no)
+FROM unnest($1::bigint[], $2::bigint[]) AS wanted (thread_no, most)
 JOIN postroom.threads AS t ON t.thread_no = wanted.thread_no
 CROSS JOIN LATERAL (
     SELECT run_id FROM postroom.dispatches
     WHERE due AND thread_no = wanted.thread_no
     ORDER BY priority, ordinal
-    LIMIT 1
+    LIMIT wanted.most
 ) AS head
 JOIN postroom.runs AS r ON r.id = head.run_id;
 
 -- name: inputs_due
+-- Message by message, from each run's first to its last: `OFFSET` keeps the planner from looking for
+-- a thread's messages before it knows which.
 SELECT {message_columns}
-FROM unnest($1::bigint[]) AS wanted (thread_no)
+FROM unnest($1::bigint[], $2::bigint[]) AS wanted (thread_no, most)
 CROSS JOIN LATERAL (
     SELECT run_id FROM postroom.dispatches
     WHERE due AND thread_no = wanted.thread_no
     ORDER BY priority, ordinal
-    LIMIT 1
+    LIMIT wanted.most
 ) AS head
 JOIN postroom.runs AS r ON r.id = head.run_id
-JOIN postroom.messages AS m
-  ON m.thread_no = wanted.thread_no
- AND m.seq BETWEEN (r.input -> 0 ->> 0)::bigint AND (r.input -> 0 ->> 1)::bigint;
+CROSS JOIN LATERAL (
+    SELECT * FROM postroom.messages
+    WHERE thread_no = wanted.thread_no
+      AND seq BETWEEN (r.input -> 0 ->> 0)::bigint AND (r.input -> 0 ->> 1)::bigint
+    OFFSET 0
+) AS m;
 
 -- The runs of whole queues, for an interrupt.
 -- name: runs_queued

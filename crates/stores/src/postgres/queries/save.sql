@@ -25,6 +25,7 @@ FROM unnest(
     readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at, tenant
 );
 
+-- A thread is written over only as it was read.
 -- name: threads_update
 UPDATE postroom.threads AS t SET
     version = u.version,
@@ -40,14 +41,22 @@ FROM unnest(
     $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[],
     $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
     $15::bigint[], $16::text[], $17::text[], $18::bigint[], $19::bigint[], $20::bigint[],
-    $21::bigint[]
+    $21::bigint[], $22::bigint[]
 ) AS u (
     thread_no, version,
     epoch, claim_number, claimed_dispatch_id, active_run_id, open_run_id, latest_run_id,
     ended_run_id, message_seq, event_seq, dispatch_ordinal, pending_position, queued, pending,
-    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at
+    readiness, ready_agent, ready_priority, ready_since, delayed_until, updated_at, version_read
 )
-WHERE t.thread_no = u.thread_no;
+WHERE t.thread_no = u.thread_no AND t.version = u.version_read;
+
+-- Divides by zero, and so undoes the transaction before it is committed, unless so many threads
+-- were written as were to be.
+-- name: all_as_read
+(SELECT 1 / ((SELECT count(*) FROM threads) = $1::bigint)::int);
+
+-- name: threads_update_alone
+WITH threads AS ({threads_update+} RETURNING 1) SELECT {all_as_read+};
 
 -- Apart, because they seldom change and can be large.
 -- name: threads_update_metadata
@@ -160,6 +169,15 @@ SELECT u.thread_no, u.dispatch_id, u.claim_number, u.claimed_by, u.lease_until
 FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::text[], $5::bigint[])
     AS u (thread_no, dispatch_id, claim_number, claimed_by, lease_until);
 
+-- A claim that goes on, or gives way to another of its thread.
+-- name: claims_update
+UPDATE postroom.claims AS c SET
+    dispatch_id = u.dispatch_id, claim_number = u.claim_number, claimed_by = u.claimed_by,
+    lease_until = u.lease_until
+FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[])
+    AS u (thread_no, dispatch_read, dispatch_id, claim_number, claimed_by, lease_until)
+WHERE c.thread_no = u.thread_no AND c.dispatch_id = u.dispatch_read;
+
 -- name: claims_remove
 DELETE FROM postroom.claims AS c
 USING unnest($1::bigint[], $2::uuid[]) AS u (thread_no, dispatch_id)
@@ -244,18 +262,33 @@ ON CONFLICT (tenant, slot) DO UPDATE SET
     dead_letter = d.dead_letter + excluded.dead_letter;
 
 -- What most transactions write, as one statement: a good deal cheaper, on both sides, than one for each
--- kind of row. `{name+}` is that statement, its values numbered on from those before.
+-- kind of row. `{name+}` is that statement, its values numbered on from those before. The threads
+-- come first: where one is not as it was read, nothing else waits for a lock.
 -- name: save_together
 WITH threads AS ({threads_update+} RETURNING 1),
      dispatches AS ({dispatches_update+} RETURNING 1),
      runs AS ({runs_update+} RETURNING 1),
+     claims AS ({claims_update+} RETURNING 1),
+     old_claims AS ({claims_remove+} RETURNING 1),
      new_dispatches AS ({dispatches_insert+}),
      new_claims AS ({claims_insert+}),
      new_runs AS ({runs_insert+}),
      new_messages AS ({messages_insert+}),
      new_events AS ({events_insert+}),
      depth AS ({depth_add+})
-SELECT (SELECT count(*) FROM threads), (SELECT count(*) FROM dispatches), (SELECT count(*) FROM runs);
+SELECT {all_as_read+},
+    {in_time+},
+    (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint),
+    (SELECT count(*) FROM dispatches),
+    (SELECT count(*) FROM runs),
+    (SELECT count(*) FROM claims),
+    (SELECT count(*) FROM old_claims);
+
+-- The same for the time for which it was decided, where that was not the server's (else it is 0):
+-- it is the server's within a second.
+-- name: in_time
+(SELECT 1 / ($1::bigint = 0
+    OR abs((extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint) <= 1000)::int);
 
 -- name: thread_delete
 WITH gone AS (DELETE FROM postroom.threads WHERE thread_no = $1::bigint),

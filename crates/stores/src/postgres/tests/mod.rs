@@ -1,6 +1,7 @@
 //! What only the inside shows.
 
 mod before;
+mod optimistic;
 mod plans;
 mod retention;
 mod schema;

@@ -26,13 +26,14 @@ const LOOKS_AT_ALL: [Query; 1] = [Query::LockLeased];
 
 /// They sort what they find, and find few, or give it whole: lists of what is unfinished, a prompt, a
 /// batch's threads in the order in which they are locked.
-const SORTED: [Query; 7] = [
+const SORTED: [Query; 8] = [
     Query::RunsUnderWay,
     Query::DispatchesUnacked,
     Query::DispatchesUnackedOfTenant,
     Query::Prompt,
     Query::PendingRead,
     Query::LockThreads,
+    Query::LockKnown,
     Query::LockLeased,
 ];
 
@@ -40,12 +41,14 @@ const SORTED: [Query; 7] = [
 /// reads. Of what is not here only the plan is looked at: it writes what it is given and no more.
 fn asked(query: Query) -> Option<&'static str> {
     Some(match query {
-        Query::LockThreads => "ARRAY['t1', 't2', 'deep']",
+        Query::LockThreads | Query::LockKnown => "ARRAY['t1', 't2', 'deep']",
         Query::Runs => "{runs}",
         Query::Dispatches => "{dispatches}",
-        Query::DispatchesDue => "ARRAY[{t1}, {t2}, {deep}], 2",
+        Query::DispatchesDue | Query::RunsDue | Query::InputsDue => {
+            "ARRAY[{t1}, {t2}, {deep}], ARRAY[2, 2, 2]"
+        }
         Query::DispatchesDelayed => "ARRAY[{t1}, {t2}, {deep}], 8000000000000, 2",
-        Query::RunsDue | Query::InputsDue | Query::Pending => "ARRAY[{t1}, {t2}, {deep}]",
+        Query::Threads | Query::Pending => "ARRAY[{t1}, {t2}, {deep}]",
         Query::MessageRuns => "ARRAY[{t1}, {deep}], ARRAY['unknown', 'unknown']",
         Query::MessagesRanges => "ARRAY[{t1}, {deep}], ARRAY[1, 1], ARRAY[2, 2]",
         Query::KeyHolders | Query::Submissions => "ARRAY[{t1}, {deep}], ARRAY['none', 'none']",
