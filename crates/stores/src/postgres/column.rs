@@ -1,5 +1,5 @@
-//! Columns of rows to be written, each an array that `unnest` takes apart on the server: encoded as
-//! they are gathered, without a copy of every value on the heap.
+//! Columns of rows to be written, each an array that `unnest` takes apart on the server, or, of a row
+//! that is alone, a value: encoded as they are gathered, without a copy of every value on the heap.
 
 use std::error::Error;
 
@@ -72,6 +72,30 @@ impl ToSql for Column {
     to_sql_checked!();
 }
 
+/// The value of a column that has one.
+#[derive(Debug)]
+pub(super) struct Alone<'c>(&'c Column);
+
+impl ToSql for Alone<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        let Self(Column { values, count: 1, nulls }) = self else {
+            return Err("a column of several values is given for one".into());
+        };
+        if *nulls > 0 {
+            return Ok(IsNull::Yes);
+        }
+        // Behind its length, which is said once more around it.
+        out.put_slice(values.get(size_of_val(&NULL)..).unwrap_or_default());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        !matches!(ty.kind(), Kind::Array(_))
+    }
+
+    to_sql_checked!();
+}
+
 /// Rows of one kind that are to be written.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -108,6 +132,11 @@ impl Rows {
     /// The columns, as a statement's values.
     pub(super) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.columns.iter().map(|column| column as &(dyn ToSql + Sync)).collect()
+    }
+
+    /// The values of the row that is alone.
+    pub(super) fn alone(&self) -> impl Iterator<Item = Alone<'_>> {
+        self.columns.iter().map(Alone)
     }
 
     fn column(&mut self) -> &mut Column {

@@ -129,7 +129,7 @@ impl Fault {
 
     /// Whether a thread was not as it was read, or the time not what it was believed to be: then the
     /// statement divides by zero.
-    fn is_outdated(&self) -> bool {
+    pub(super) fn is_outdated(&self) -> bool {
         self.state() == Some(&SqlState::DIVISION_BY_ZERO)
     }
 

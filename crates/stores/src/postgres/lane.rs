@@ -8,6 +8,7 @@ use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 
 use super::drawn::Drawn;
+use super::error::Fault;
 use super::jobs::{Batch, Job, Jobs};
 use super::optimistic::{self, Tried};
 use super::save::{Failed, Races};
@@ -55,22 +56,25 @@ async fn carry_out(shared: &Shared, mut batch: Batch) {
 /// All of them in one transaction; if one of them breaks it, each in its own, so that it fails alone.
 async fn together(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
     let ids = shared.ids.batch();
-    let mut believes = shared.optimism.may_try();
-    if believes {
-        match optimistic::carry_out(shared, envelopes, &ids).await {
+    let mut believes = shared.names.may_try();
+    if shared.versions_known.may_try() {
+        match optimistic::carry_out(shared, envelopes, &ids, believes).await {
             Tried::Done(outcomes) => return outcomes,
-            Tried::Wrong => believes = false,
+            Tried::Wrong(fault) => believes = believes && names_may_be_new(shared, &fault),
             Tried::Not => {}
         }
     }
     let mut races = Races::default();
     loop {
         match transaction(shared, envelopes, &ids, believes).await {
-            Ok(outcomes) => return outcomes,
-            Err(failed) if races.go_on(&failed) => {
-                if std::mem::take(&mut believes) {
-                    shared.optimism.proved(false);
+            Ok(outcomes) => {
+                if believes {
+                    shared.names.proved(true);
                 }
+                return outcomes;
+            }
+            Err(failed) if races.go_on(&failed) => {
+                believes = believes && names_may_be_new(shared, failed.fault());
             }
             Err(Failed::Inside(fault)) if fault.is_of_statement() && envelopes.len() > 1 => {
                 tracing::warn!(fault = fault.said(), "a transaction was rolled back: one by one");
@@ -82,6 +86,16 @@ async fn together(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {
             }
         }
     }
+}
+
+/// Whether the names in a transaction that was refused may be as new as was believed: a thread that
+/// another node has written says nothing of them.
+fn names_may_be_new(shared: &Shared, refused: &Fault) -> bool {
+    let may_be = refused.is_outdated();
+    if !may_be {
+        shared.names.proved(false);
+    }
+    may_be
 }
 
 async fn one_by_one(shared: &Shared, envelopes: &[Envelope]) -> Vec<Outcome> {

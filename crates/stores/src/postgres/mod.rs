@@ -183,7 +183,8 @@ impl PostgresStore {
             numbers: Numbers::default(),
             cache: Cache::default(),
             server_time: ServerTime::default(),
-            optimism: Optimism::default(),
+            versions_known: Optimism::default(),
+            names: Optimism::default(),
             limit: options.limit,
         });
         let lanes = options.lanes.max(1);

@@ -14,6 +14,7 @@ use postroom_core::dispatch::DispatchStatus;
 use postroom_core::time::Timestamp;
 
 use super::drawn::Drawn;
+use super::error::Fault;
 use super::known::Known;
 use super::lane::{is_durable, thread_ids};
 use super::save::Failed;
@@ -26,13 +27,13 @@ const TIME_OFF_MAX: Duration = Duration::from_secs(1);
 /// So many batches at most go the longer way before the short one is tried again.
 const PAUSE_MAX: u32 = 256;
 
-/// Whether what is known has proved true lately. Where other nodes write the same threads it does not,
-/// and trying costs more than it brings.
+/// Whether what is believed has proved true lately. Where it has not (other nodes write the same
+/// threads, a client sends everything twice), trying costs more than it brings.
 #[derive(Debug, Default)]
 pub(super) struct Optimism {
     /// How many batches still go the longer way.
     pause: AtomicU32,
-    /// How many will, if what is known proves wrong again.
+    /// How many will, if it proves wrong again.
     next_pause: AtomicU32,
 }
 
@@ -59,14 +60,20 @@ impl Optimism {
 pub(super) enum Tried {
     /// The outcomes of all commands.
     Done(Vec<Outcome>),
-    /// Something was not as it was believed to be: nothing was written.
-    Wrong,
+    /// Something was not as it was believed to be, and what was written is undone: this refused it.
+    Wrong(Fault),
     /// There was too little to go by, or nothing would check it.
     Not,
 }
 
-/// Carries `envelopes` out on what is known, if that will do.
-pub(super) async fn carry_out(shared: &Shared, envelopes: &[Envelope], ids: &Drawn) -> Tried {
+/// Carries `envelopes` out on what is known, if that will do; it `believes` that names are new that
+/// should be.
+pub(super) async fn carry_out(
+    shared: &Shared,
+    envelopes: &[Envelope],
+    ids: &Drawn,
+    believes: bool,
+) -> Tried {
     let known = thread_ids(envelopes).into_iter().map(|id| shared.cache.get(id));
     let Some(known) = known.collect::<Option<Vec<Arc<Known>>>>() else { return Tried::Not };
     // Who gets no connection is told so where it is needed for sure.
@@ -74,17 +81,17 @@ pub(super) async fn carry_out(shared: &Shared, envelopes: &[Envelope], ids: &Dra
     if !session.prepares() {
         return Tried::Not;
     }
-    let Some(decided) = decide(shared.tools(&session, ids), &known, envelopes) else {
+    let Some(decided) = decide(shared.tools(&session, ids), &known, envelopes, believes) else {
         return Tried::Not;
     };
     match shared.finish(&session, Ok(decided)).await {
         Ok(outcomes) => {
-            shared.optimism.proved(true);
+            shared.versions_known.proved(true);
             Tried::Done(outcomes)
         }
-        Err(Failed::Inside(_)) => {
-            shared.optimism.proved(false);
-            Tried::Wrong
+        Err(Failed::Inside(fault)) => {
+            shared.versions_known.proved(!fault.is_outdated());
+            Tried::Wrong(fault)
         }
         Err(failed @ Failed::AtCommit(_)) => {
             let error = failed.answer();
@@ -98,6 +105,7 @@ fn decide<'t>(
     tools: Tools<'t>,
     known: &[Arc<Known>],
     envelopes: &[Envelope],
+    believes: bool,
 ) -> Option<(Transaction<'t>, Vec<Outcome>)> {
     let now = match tools.clock {
         Some(clock) => clock.now(),
@@ -111,6 +119,7 @@ fn decide<'t>(
         return None;
     }
     let mut transaction = Transaction::of_known(tools, is_durable(envelopes), known, now);
+    transaction.sheet.believes = believes;
     for envelope in envelopes {
         transaction.expect(envelope);
     }

@@ -21,7 +21,7 @@ const SCHEMA: &str = "postroom";
 macro_rules! queries {
     ($($name:ident = $word:literal,)*) => {
         /// A statement.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(super) enum Query {
             $($name,)*
         }
@@ -149,19 +149,61 @@ pub(super) struct Text {
 
 /// The texts of all statements, for one schema.
 #[derive(Debug)]
-pub(super) struct Texts(Vec<Text>);
+pub(super) struct Texts {
+    schema: String,
+    texts: Vec<Text>,
+}
 
 impl Texts {
     /// The statements on the tables of `schema`.
     pub(super) fn of(schema: &str) -> Self {
         let parts: HashMap<&str, &str> = written_in(&FILES).collect();
-        Self(Query::ALL.iter().map(|query| text(query.name(), &parts, schema)).collect())
+        let texts = Query::ALL.iter().map(|query| text(query.name(), &parts, schema)).collect();
+        Self { schema: schema.to_owned(), texts }
     }
 
     /// A statement.
     pub(super) fn get(&self, query: Query) -> &Text {
-        &self.0[query as usize]
+        &self.texts[query as usize]
     }
+
+    /// `save_together` for one row of each of `kinds`, and none of the others.
+    pub(super) fn together_of_one(&self, kinds: &[Query]) -> Text {
+        let parts: HashMap<&str, &str> = written_in(&FILES).collect();
+        let whole = parts.get(Query::SaveTogether.name()).copied().unwrap_or_default();
+        let sql = one_by_one(&numbered_on(&only(kinds, whole), &parts));
+        Text { types: types(&sql), sql: in_schema(&sql, &self.schema) }
+    }
+}
+
+/// The lines of `save_together` (there is one for each kind of row) without those of other kinds than
+/// `kinds`; of those, no row is counted.
+fn only(kinds: &[Query], together: &str) -> String {
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("({{{}+}}", kind.name())).collect();
+    let mut left_out = Vec::new();
+    let mut lines = Vec::new();
+    for line in together.lines() {
+        let written = line.split_once(" AS ({").filter(|(_, part)| !part.starts_with("depth_add"));
+        match written {
+            Some((name, _)) if !kinds.iter().any(|kind| line.contains(kind)) => {
+                left_out.push(name.trim().to_owned());
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    let count = |name: &String| format!("(SELECT count(*) FROM {name})");
+    let counted = lines.join("\n");
+    left_out.iter().fold(counted, |sql, name| sql.replace(&count(name), "0::bigint"))
+}
+
+/// `sql` for one row in place of many: a value is taken where an array was taken apart.
+fn one_by_one(sql: &str) -> String {
+    let mut pieces = sql.split("unnest(");
+    let mut whole = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        whole.push_str(&piece.replacen("[])", "", 1));
+    }
+    whole
 }
 
 /// `sql` with the tables of `schema` instead of those it names.
@@ -288,5 +330,21 @@ mod tests {
             let next = format!("${}", text.types.len() + 1);
             assert!(!text.sql.contains(&next), "{} has a value without a type", query.name());
         }
+    }
+
+    #[test]
+    fn one_row_of_some_kinds_is_written_with_plain_values() {
+        let texts = Texts::of("a");
+        let of = |kinds: &[Query]| texts.together_of_one(kinds);
+        let submitted = of(&[Query::ThreadsUpdate, Query::RunsInsert, Query::EventsInsert]);
+        for Text { sql, types } in [&submitted, &of(&[Query::ThreadsUpdate, Query::ClaimsRemove])] {
+            assert!(!sql.contains("unnest") && !sql.contains('{') && !sql.contains("[]"), "{sql}");
+            assert!(sql.contains(&format!("${}::", types.len())), "{sql}");
+            assert!(!sql.contains(&format!("${}::", types.len() + 1)), "{sql}");
+            let counts = sql.matches("SELECT count(*)").count();
+            assert_eq!(counts + sql.matches(" 0::bigint").count(), 5, "{sql}");
+        }
+        assert!(submitted.sql.contains("INSERT INTO \"a\".runs"), "{}", submitted.sql);
+        assert!(!submitted.sql.contains("claims"), "{}", submitted.sql);
     }
 }

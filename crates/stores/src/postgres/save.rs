@@ -41,6 +41,13 @@ impl<F: Into<Fault>> From<F> for Failed {
 }
 
 impl Failed {
+    /// Why.
+    pub(super) fn fault(&self) -> &Fault {
+        match self {
+            Self::Inside(fault) | Self::AtCommit(fault) => fault,
+        }
+    }
+
     /// What the callers are told.
     pub(super) fn answer(&self) -> StoreError {
         match self {
@@ -103,8 +110,12 @@ impl Sheet {
         // threads comes first; the counters come last: their row is what another transaction may wait
         // for.
         let mut sent: Vec<Sent<'_>> = Vec::with_capacity(single.len() + 5);
+        let of_one = if joins { together::of_one(session, &joined).await? } else { None };
         let durable = durable || (believed.is_some() && dirty.has_events());
-        if believed.is_some() {
+        // A statement by itself is a transaction: its answer ends when it is committed.
+        let is_alone = joins && single.is_empty() && depth.tenants.is_empty();
+        let is_whole = believed.is_some() && durable && is_alone;
+        if believed.is_some() && !is_whole {
             sent.push(Box::pin(session.begin(durable)));
         }
         let (before, after): (Vec<_>, Vec<_>) =
@@ -115,7 +126,7 @@ impl Sheet {
         if joins {
             // Who is told the time by another clock than the server's need not ask it.
             let believed = believed.filter(|_| tools.clock.is_none());
-            let written = together::write(session, joined, depth.total, believed);
+            let written = together::write(session, joined, of_one, depth.total, believed);
             sent.push(Box::pin(async { written.await.map(|now| tools.server_time.was(now)) }));
         }
         for (query, rows) in after {
@@ -132,7 +143,9 @@ impl Sheet {
             // be another event's.
             sent.push(Box::pin(session.wait_for_disk()));
         }
-        sent.push(Box::pin(session.commit()));
+        if !is_whole {
+            sent.push(Box::pin(session.commit()));
+        }
         match join_all(sent).await.into_iter().find_map(Result::err) {
             None => Ok(()),
             // A statement failed, and with it the server has undone all of them.

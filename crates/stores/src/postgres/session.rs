@@ -1,5 +1,6 @@
 //! Connections, and how they are kept.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,12 +9,13 @@ use deadpool::managed::{
     self, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
 };
 use futures::future::try_join_all;
+use parking_lot::Mutex;
 use postroom_core::ports::Spawner;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Row, Statement};
 
 use super::error::Fault;
-use super::queries::{Query, Texts};
+use super::queries::{Query, Text, Texts};
 use super::tls::Tls;
 use crate::depth::Depth;
 
@@ -38,6 +40,8 @@ pub(super) struct Connection {
     texts: Arc<Texts>,
     /// By the numbers of the queries; empty where none are prepared.
     statements: Vec<Statement>,
+    /// What writes one row of each of some kinds: prepared when it is first needed.
+    of_one: Mutex<HashMap<Vec<Query>, Statement>>,
     /// A transaction was begun and not seen to its end: nobody else may have this connection.
     in_transaction: AtomicBool,
 }
@@ -61,7 +65,8 @@ impl managed::Manager for Manager {
             Vec::new()
         };
         let texts = self.texts.clone();
-        Ok(Connection { client, texts, statements, in_transaction: AtomicBool::new(false) })
+        let in_transaction = AtomicBool::new(false);
+        Ok(Connection { client, texts, statements, of_one: Mutex::default(), in_transaction })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Fault> {
@@ -130,6 +135,27 @@ impl Session {
             }
         };
         Ok(rows?)
+    }
+
+    /// What writes one row of each of `kinds` together. The first time on a connection, it is prepared.
+    pub(super) async fn together_of_one(&self, kinds: &[Query]) -> Result<Statement, Fault> {
+        let Connection { client, texts, of_one, .. } = &*self.0;
+        if let Some(statement) = of_one.lock().get(kinds) {
+            return Ok(statement.clone());
+        }
+        let Text { sql, types } = texts.together_of_one(kinds);
+        let statement = client.prepare_typed(&sql, &types).await?;
+        of_one.lock().insert(kinds.to_vec(), statement.clone());
+        Ok(statement)
+    }
+
+    /// Asks for rows with what was prepared on this connection. Sent like [`Session::query`].
+    pub(super) async fn query_prepared(
+        &self,
+        statement: &Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Fault> {
+        Ok(self.0.client.query(statement, values).await?)
     }
 
     /// How many values a statement takes.
@@ -204,9 +230,12 @@ impl Session {
         Ok(self.0.client.batch_execute(sql).await?)
     }
 
-    /// Undoes a transaction that failed. A connection on which that fails too is not used again.
+    /// Undoes a transaction that failed, if it is still open. A connection on which that fails too is not
+    /// used again.
     pub(super) async fn roll_back(&self) {
-        if self.0.client.batch_execute("ROLLBACK").await.is_ok() {
+        if self.0.in_transaction.load(Ordering::Acquire)
+            && self.0.client.batch_execute("ROLLBACK").await.is_ok()
+        {
             self.0.in_transaction.store(false, Ordering::Release);
         }
     }

@@ -28,7 +28,10 @@ pub(super) struct Shared {
     pub(super) numbers: Numbers,
     pub(super) cache: Cache,
     pub(super) server_time: ServerTime,
-    pub(super) optimism: Optimism,
+    /// Whether what this node knows of mailboxes is mostly as they are.
+    pub(super) versions_known: Optimism,
+    /// Whether names that should be new mostly are.
+    pub(super) names: Optimism,
     /// How long a round of statements may take.
     pub(super) limit: Duration,
 }

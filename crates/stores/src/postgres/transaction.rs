@@ -139,7 +139,6 @@ impl<'t> Transaction<'t> {
         now: Timestamp,
     ) -> Self {
         let mut transaction = Self { durable, is_optimistic: true, ..Self::of_nothing(tools, now) };
-        transaction.sheet.believes = true;
         known.iter().for_each(|known| transaction.sheet.take_known(known));
         transaction
     }

@@ -26,7 +26,7 @@ async fn submitted(store: &PostgresStore, envelope: Envelope) -> RunId {
 /// What comes of an envelope on what `store` knows alone.
 async fn believed(store: &PostgresStore, envelope: Envelope) -> Tried {
     let ids = store.shared.ids.batch();
-    optimistic::carry_out(&store.shared, &[envelope], &ids).await
+    optimistic::carry_out(&store.shared, &[envelope], &ids, true).await
 }
 
 async fn messages(store: &PostgresStore, name: &str) -> Vec<String> {
@@ -52,7 +52,7 @@ async fn what_another_node_wrote_is_seen() {
     let (node, other) = (store("optimistic, two").await, store("optimistic, two").await);
     submitted(&node, submit("t", "m1")).await;
     submitted(&other, submit("t", "m2")).await;
-    assert!(matches!(believed(&node, submit("t", "m3")).await, Tried::Wrong));
+    assert!(matches!(believed(&node, submit("t", "m3")).await, Tried::Wrong(_)));
     assert_eq!(messages(&node, "t").await, ["m1", "m2"], "nothing was written");
     submitted(&node, submit("t", "m3")).await;
     assert_eq!(messages(&node, "t").await, ["m1", "m2", "m3"]);
@@ -66,7 +66,7 @@ async fn what_another_node_wrote_is_seen() {
     submitted(&other, submit("u", "m1")).await;
     other.apply(vec![delete("v")]).await.remove(0).unwrap();
     for name in ["u", "v"] {
-        assert!(matches!(believed(&node, submit(name, "m4")).await, Tried::Wrong), "{name}");
+        assert!(matches!(believed(&node, submit(name, "m4")).await, Tried::Wrong(_)), "{name}");
         submitted(&node, submit(name, "m4")).await;
     }
     assert_eq!(messages(&node, "u").await, ["m1", "m4"]);
@@ -77,7 +77,7 @@ async fn what_another_node_wrote_is_seen() {
 async fn what_was_sent_before_is_found_though_it_was_believed_to_be_new() {
     let node = store("optimistic, again").await;
     let run_id = submitted(&node, submit("t", "m1")).await;
-    assert!(matches!(believed(&node, submit("t", "m1")).await, Tried::Wrong));
+    assert!(matches!(believed(&node, submit("t", "m1")).await, Tried::Wrong(_)));
     assert_eq!(submitted(&node, submit("t", "m1")).await, run_id);
     assert_eq!(messages(&node, "t").await, ["m1"]);
 }
@@ -97,7 +97,7 @@ async fn a_time_that_is_far_off_is_not_believed() {
     submitted(&node, submit("t", "m1")).await;
     let now = node.now().await.unwrap();
     node.shared.server_time.was(Timestamp(now.0 + 3_600_000));
-    assert!(matches!(believed(&node, submit("t", "m2")).await, Tried::Wrong));
+    assert!(matches!(believed(&node, submit("t", "m2")).await, Tried::Wrong(_)));
     assert_eq!(messages(&node, "t").await, ["m1"]);
     submitted(&node, submit("t", "m2")).await;
     assert!(matches!(believed(&node, submit("t", "m3")).await, Tried::Done(_)), "it was set right");

@@ -118,6 +118,36 @@ async fn no_statement_touches_more_when_everything_has_grown() {
     }
 }
 
+/// What writes one row of each kind finds it by its key.
+#[tokio::test]
+async fn one_row_is_found_by_its_key() {
+    const SCHEMA: &str = "the plans for one row";
+    let _store = store(SCHEMA).await;
+    let client = connection().await;
+    let kinds = [
+        Query::ThreadsUpdate,
+        Query::DispatchesUpdate,
+        Query::RunsUpdate,
+        Query::ClaimsUpdate,
+        Query::ClaimsRemove,
+        Query::DispatchesInsert,
+        Query::ClaimsInsert,
+        Query::RunsInsert,
+        Query::MessagesInsert,
+        Query::EventsInsert,
+    ];
+    let text = Texts::of(SCHEMA).together_of_one(&kinds);
+    let types: Vec<&str> = text.types.iter().map(Type::name).map(spelled).collect();
+    let nothing = text.types.iter().map(nothing).collect::<Vec<_>>().join(", ");
+    let prepare = format!("PREPARE of_one ({}) AS {}", types.join(", "), text.sql);
+    client.batch_execute(&prepare).await.unwrap();
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE of_one ({nothing})");
+    let rows = client.simple_query(&explain).await.unwrap();
+    let text: String = rows.iter().filter_map(first_column).collect();
+    let plan: Value = serde_json::from_str(&text).unwrap();
+    check_nodes(Query::SaveTogether, &plan[0]["Plan"]);
+}
+
 async fn grow(client: &Client, name: &str, size: usize, first: usize, states: &str) {
     let sql = include_str!("grow.sql")
         .replace("$size", &size.to_string())
@@ -230,6 +260,7 @@ pub(super) fn nothing(of: &Type) -> String {
         Type::INT8 => "0".to_owned(),
         Type::TEXT => "'none'".to_owned(),
         Type::BOOL => "false".to_owned(),
+        Type::UUID => "'00000000-0000-0000-0000-000000000000'".to_owned(),
         ref array if array.name().starts_with('_') => "'{}'".to_owned(),
         ref other => panic!("nothing of {other}"),
     }

@@ -104,7 +104,8 @@ async fn whoever_drops_in_another_schema_is_not_waited_for() {
     client.batch_execute(&in_schema(&drop, OTHER)).await.unwrap();
     store.purge_events(Timestamp((day + 2) * DAY), None, 2).await.unwrap();
     client.batch_execute("COMMIT").await.unwrap();
-    let sql = in_schema(&format!("SELECT to_regclass('postroom.events_{day}')::text"), SCHEMA_ALONE);
+    let sql =
+        in_schema(&format!("SELECT to_regclass('postroom.events_{day}')::text"), SCHEMA_ALONE);
     let left: Option<String> = client.query_one(&sql, &[]).await.unwrap().get(0);
     assert_eq!(left, None, "the day is gone");
 }
