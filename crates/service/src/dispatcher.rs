@@ -60,7 +60,11 @@ async fn until_work_and_room(node: &Node) {
 }
 
 async fn claim_what_fits(node: &Arc<Node>) -> Result<(), StoreError> {
-    let limit = node.admission.safe_batch().min(BATCH);
+    // The places are taken before it is known how many are needed. Half of them stay free for what is
+    // submitted meanwhile: it would have to be claimed from the queue too, and so would all that
+    // follows.
+    let half = node.admission.free().div_ceil(2);
+    let limit = node.admission.safe_batch().min(BATCH).min(half);
     let mut permits: Vec<Permit> = std::iter::from_fn(|| Permit::take(node)).take(limit).collect();
     if permits.is_empty() {
         return Ok(());
