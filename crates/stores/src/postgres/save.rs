@@ -115,7 +115,9 @@ impl Sheet {
         // A statement by itself is a transaction: its answer ends when it is committed.
         let is_alone = joins && single.is_empty() && depth.tenants.is_empty();
         let is_whole = believed.is_some() && durable && is_alone;
-        if believed.is_some() && !is_whole {
+        if is_whole {
+            session.begins_alone();
+        } else if believed.is_some() {
             sent.push(Box::pin(session.begin(durable)));
         }
         let (before, after): (Vec<_>, Vec<_>) =
@@ -146,7 +148,11 @@ impl Sheet {
         if !is_whole {
             sent.push(Box::pin(session.commit()));
         }
-        match join_all(sent).await.into_iter().find_map(Result::err) {
+        let failed = join_all(sent).await.into_iter().find_map(Result::err);
+        if is_whole && failed.as_ref().is_none_or(Fault::is_of_statement) {
+            session.ended();
+        }
+        match failed {
             None => Ok(()),
             // A statement failed, and with it the server has undone all of them.
             Some(fault @ Fault::Postgres(_)) if fault.is_of_statement() => {

@@ -212,6 +212,17 @@ impl Session {
         Ok(self.0.client.batch_execute(sql).await?)
     }
 
+    /// A statement follows that is a transaction by itself: until it has [ended](Self::ended), nobody else
+    /// may have this connection.
+    pub(super) fn begins_alone(&self) {
+        self.0.in_transaction.store(true, Ordering::Release);
+    }
+
+    /// The statement that was a transaction by itself was carried out, or refused.
+    pub(super) fn ended(&self) {
+        self.0.in_transaction.store(false, Ordering::Release);
+    }
+
     /// Lets a transaction wait for the disk when it commits, although it began otherwise. Sent like
     /// [`Session::query`].
     pub(super) async fn wait_for_disk(&self) -> Result<(), Fault> {
