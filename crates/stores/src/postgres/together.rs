@@ -15,7 +15,7 @@ use super::session::Session;
 use crate::sql::Columns;
 
 /// The statements that it is made of, in the order of its values; first those whose rows it counts.
-const PARTS: [Query; 10] = [
+pub(super) const PARTS: [Query; 10] = [
     Query::ThreadsUpdate,
     Query::DispatchesUpdate,
     Query::RunsUpdate,

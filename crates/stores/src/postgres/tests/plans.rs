@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use super::super::queries::{Query, Texts, in_schema};
+use super::super::together::PARTS;
 use super::*;
 
 const SCHEMA: &str = "the plans";
@@ -124,19 +125,7 @@ async fn one_row_is_found_by_its_key() {
     const SCHEMA: &str = "the plans for one row";
     let _store = store(SCHEMA).await;
     let client = connection().await;
-    let kinds = [
-        Query::ThreadsUpdate,
-        Query::DispatchesUpdate,
-        Query::RunsUpdate,
-        Query::ClaimsUpdate,
-        Query::ClaimsRemove,
-        Query::DispatchesInsert,
-        Query::ClaimsInsert,
-        Query::RunsInsert,
-        Query::MessagesInsert,
-        Query::EventsInsert,
-    ];
-    let text = Texts::of(SCHEMA).together_of_one(&kinds);
+    let text = Texts::of(SCHEMA).together_of_one(&PARTS);
     let types: Vec<&str> = text.types.iter().map(Type::name).map(spelled).collect();
     let nothing = text.types.iter().map(nothing).collect::<Vec<_>>().join(", ");
     let prepare = format!("PREPARE of_one ({}) AS {}", types.join(", "), text.sql);
