@@ -15,11 +15,14 @@ use rusqlite::{Connection, ErrorCode};
 /// time is then written there once in thousands of changes, and the syncs are spread over many commits.
 const LONG: c_int = 8192;
 
-/// How many more of them the writer lets the thread have before it does them itself.
+/// How many more of them the writer lets the thread have before it waits for it.
 const FAR: c_int = 4 * LONG;
 
 /// How many the writer may have left to it.
 const LITTLE: c_int = LONG / 16;
+
+/// Or which part of the log: where one transaction writes more than a little, less is never left.
+const PART: c_int = 8;
 
 /// How many pages of the log are in the database; the error is the disk's.
 type Pass = Result<c_int, rusqlite::Error>;
@@ -67,8 +70,8 @@ pub(super) struct Checkpoints {
     thread: Checkpointer,
     /// While the thread does not have it.
     connection: Option<Connection>,
-    back: Sender<(Connection, Pass)>,
-    passes: Receiver<(Connection, Pass)>,
+    /// Where it comes back from the thread's pass; never, if the thread has died with it.
+    under_way: Option<Receiver<(Connection, Pass)>>,
     /// How many pages the log had when this was last looked at.
     pages: c_int,
     /// How many of them are in the database.
@@ -92,9 +95,8 @@ pub(super) enum Care {
 impl Checkpoints {
     /// Has `thread` work with `connection`, which is for nothing else.
     pub(super) fn new(connection: Connection, thread: Checkpointer) -> Self {
-        let (back, passes) = mpsc::channel();
-        let connection = Some(connection);
-        Self { thread, connection, back, passes, pages: 0, taken_in: 0, due: LONG }
+        let (connection, under_way) = (Some(connection), None);
+        Self { thread, connection, under_way, pages: 0, taken_in: 0, due: LONG }
     }
 
     /// Looks after a log of so many pages.
@@ -104,7 +106,9 @@ impl Checkpoints {
             (self.taken_in, self.due) = (0, LONG);
         }
         self.pages = pages;
-        if let Ok((connection, pass)) = self.passes.try_recv() {
+        let ended = self.under_way.as_ref().and_then(|under_way| under_way.try_recv().ok());
+        if let Some((connection, pass)) = ended {
+            self.under_way = None;
             self.connection = Some(connection);
             return self.after(pass);
         }
@@ -114,8 +118,10 @@ impl Checkpoints {
         if pages >= self.due
             && let Some(connection) = self.connection.take()
         {
-            let asked = self.thread.0.send((connection, self.back.clone()));
+            let (back, under_way) = mpsc::channel();
+            let asked = self.thread.0.send((connection, back));
             self.connection = asked.err().map(|SendError((connection, _))| connection);
+            self.under_way = self.connection.is_none().then_some(under_way);
         }
         Care::None
     }
@@ -130,7 +136,7 @@ impl Checkpoints {
         };
         let further = taken_in > self.taken_in;
         self.taken_in = taken_in;
-        if further && self.pages - taken_in <= LITTLE {
+        if further && self.pages - taken_in <= LITTLE.max(self.pages / PART) {
             return Care::Finish;
         }
         // A reader that stays keeps it from getting further: then not again after each commit.
@@ -138,8 +144,16 @@ impl Checkpoints {
         Care::None
     }
 
-    /// Has the writer's own `connection` do what is left.
+    /// Has the writer's own `connection` do what is left, once the thread is not at it.
     pub(super) fn finish(&mut self, connection: &Connection) -> Care {
+        if let Some(under_way) = self.under_way.take()
+            && let Ok((own, pass)) = under_way.recv()
+        {
+            self.connection = Some(own);
+            if self.after(pass) == Care::Doubt {
+                return Care::Doubt;
+            }
+        }
         self.due = self.pages + LONG;
         match self.after(pass(connection)) {
             Care::Doubt => Care::Doubt,
@@ -151,8 +165,8 @@ impl Checkpoints {
 impl Drop for Checkpoints {
     /// Waits until the thread has given the connection back: nobody else may be at the log then.
     fn drop(&mut self) {
-        if self.connection.is_none() {
-            let _ = self.passes.recv();
+        if let Some(under_way) = self.under_way.take() {
+            let _ = under_way.recv();
         }
     }
 }

@@ -4,11 +4,17 @@ fn log_size(place: &Place) -> u64 {
     std::fs::metadata(place.0.join("mail.db-wal")).unwrap().len()
 }
 
-/// Writes so many MiB, and more for the indexes.
+/// Writes so many MiB, and more for the indexes, one at a time.
 async fn write(store: &SqliteStore, mebibytes: usize) {
+    write_by(store, mebibytes, 1).await;
+}
+
+/// The same, so many in each transaction.
+async fn write_by(store: &SqliteStore, mebibytes: usize, at_once: usize) {
     let text = "x".repeat(1 << 20 >> 5);
-    for _ in 0..mebibytes {
-        let batch = (0..32).map(|number| submit(&format!("t{number}"), &text)).collect();
+    for _ in 0..mebibytes / at_once {
+        let names = 0..32 * at_once;
+        let batch = names.map(|number| submit(&format!("t{number}"), &text)).collect();
         for outcome in store.apply(batch).await {
             outcome.unwrap();
         }
@@ -21,6 +27,14 @@ async fn the_log_begins_anew_while_much_is_written() {
     let store = place.open();
     write(&store, 200).await;
     assert!(log_size(&place) < 100 << 20, "{}", log_size(&place));
+}
+
+#[tokio::test]
+async fn the_log_begins_anew_however_much_a_transaction_writes() {
+    let place = Place::new();
+    let store = place.open();
+    write_by(&store, 400, 8).await;
+    assert!(log_size(&place) < 200 << 20, "{}", log_size(&place));
 }
 
 #[tokio::test]
