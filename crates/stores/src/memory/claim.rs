@@ -192,7 +192,7 @@ impl Tables {
             if let Some(removed) = shared.remove_dispatch(number) {
                 purged += 1;
                 if let Some(here) = self.mailboxes.get_mut(&removed.thread_id) {
-                    here.forget_dispatch(number);
+                    here.dispatches.forget(number);
                 }
             }
         }

@@ -34,21 +34,22 @@ impl Tables {
                     .is_none_or(|id| run.parent_run_id.as_ref() == Some(id))
         };
         let table = &self.shared.runs;
-        let few = match (&filter.parent_run_id, &filter.thread_id) {
-            (Some(parent), _) => Some(self.shared.children.get(parent)),
-            (None, Some(thread_id)) => Some(self.mailboxes.get(thread_id).map(|here| &here.runs)),
-            (None, None) => None,
+        let list = |numbers: &mut dyn Iterator<Item = u64>| {
+            let runs = numbers.filter_map(|number| Some((number, table.at(number)?)));
+            page(runs.filter(|(_, run)| wanted(run)), limit)
         };
-        if let Some(few) = few {
-            let few = few.into_iter().flatten().rev().skip_while(|number| **number >= below);
-            let runs = few.filter_map(|number| Some((*number, table.at(*number)?)));
-            return Ok(page(runs.filter(|(_, run)| wanted(run)), limit));
+        if let Some(parent) = &filter.parent_run_id {
+            let children = self.shared.children.get(parent).into_iter().flatten().rev();
+            return Ok(list(&mut children.copied().skip_while(|number| *number >= below)));
+        }
+        if let Some(thread_id) = &filter.thread_id {
+            let here = self.mailboxes.get(thread_id);
+            return Ok(list(&mut here.into_iter().flat_map(|here| here.runs.newest_first(below))));
         }
         if let Some(tenant) = indexed(filter.tenant.as_ref()) {
             let rows = self.shared.tenants.get(tenant);
             let newest = rows.into_iter().flat_map(|rows| rows.runs.range(..below).rev());
-            let runs = newest.filter_map(|number| Some((*number, table.at(*number)?)));
-            return Ok(page(runs.filter(|(_, run)| wanted(run)), limit));
+            return Ok(list(&mut newest.copied()));
         }
         let states: Vec<usize> = match filter.state {
             Some(state) => vec![state as usize],
@@ -150,9 +151,8 @@ impl Tables {
             let of_thread = |row: &Dispatch| row.thread_id == *thread_id && is_theirs(row);
             return Ok(page(dispatches.filter(|(_, row)| of_thread(row)), limit));
         }
-        let end = here.dispatches.partition_point(|number| *number < below);
-        let dispatches = here.dispatches.range(..end).rev();
-        let dispatches = dispatches.filter_map(|number| Some((*number, table.at(*number)?)));
+        let dispatches = here.dispatches.newest_first(below);
+        let dispatches = dispatches.filter_map(|number| Some((number, table.at(number)?)));
         Ok(page(dispatches.filter(|(_, row)| wanted(row)), limit))
     }
 

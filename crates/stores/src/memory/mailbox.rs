@@ -1,6 +1,6 @@
 //! What belongs to one thread alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -14,6 +14,7 @@ use postroom_core::pending::Pending;
 use postroom_core::thread::Thread;
 use postroom_core::time::Timestamp;
 
+use super::own::Own;
 use super::shelf::Shelf;
 
 /// The answer to a submission, kept for its repetition.
@@ -30,6 +31,13 @@ struct KeptEvent {
     body: EventBody,
 }
 
+/// The numbers of a dispatch that is due and of the run that it delivers: who claims it needs both.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Due {
+    pub(super) dispatch: u64,
+    pub(super) run: u64,
+}
+
 /// One thread's rows. Message ids and keys are chosen by users: their maps are seeded.
 pub(super) struct MailboxRows {
     pub(super) thread: Arc<Thread>,
@@ -43,8 +51,8 @@ pub(super) struct MailboxRows {
     events: Shelf<KeptEvent>,
     /// What is claimed: kept apart from the thread's own pointer, to check it.
     pub(super) claimed: Option<DispatchId>,
-    /// The numbers of what is queued and due, in order of the queue.
-    pub(super) due: BTreeMap<(Priority, u64, DispatchId), u64>,
+    /// What is queued and due, in order of the queue.
+    pub(super) due: BTreeMap<(Priority, u64, DispatchId), Due>,
     /// The numbers of what is queued for later, by time.
     pub(super) delayed: BTreeMap<(Timestamp, u64, DispatchId), u64>,
     /// By position. Short: every command that looks at one looks at all.
@@ -52,10 +60,8 @@ pub(super) struct MailboxRows {
     /// The queued or claimed dispatch that has each key.
     pub(super) key_holders: HashMap<DedupeKey, DispatchId>,
     pub(super) answers: HashMap<IdempotencyKey, Answer>,
-    /// By number, oldest first.
-    pub(super) runs: Vec<u64>,
-    /// By number, oldest first; purged from the front.
-    pub(super) dispatches: VecDeque<u64>,
+    pub(super) runs: Own,
+    pub(super) dispatches: Own,
 }
 
 impl MailboxRows {
@@ -72,16 +78,23 @@ impl MailboxRows {
             pending: Vec::new(),
             key_holders: HashMap::default(),
             answers: HashMap::default(),
-            runs: Vec::new(),
-            dispatches: VecDeque::new(),
+            runs: Own::default(),
+            dispatches: Own::default(),
         }
     }
 
-    /// The dispatch of this number is now as it says.
-    pub(super) fn index(&mut self, number: u64, dispatch: &Dispatch) {
+    /// The dispatch of this number is now as it says; `run_number` tells its run's.
+    pub(super) fn index(
+        &mut self,
+        number: u64,
+        dispatch: &Dispatch,
+        run_number: impl FnOnce(&Self) -> Option<u64>,
+    ) {
         match dispatch.status {
             DispatchStatus::Queued { due: true } => {
-                self.due.insert((dispatch.priority, dispatch.ordinal, dispatch.id), number);
+                let run = run_number(self).unwrap_or_default();
+                let key = (dispatch.priority, dispatch.ordinal, dispatch.id);
+                self.due.insert(key, Due { dispatch: number, run });
             }
             DispatchStatus::Queued { due: false } => {
                 let key = (dispatch.available_at, dispatch.ordinal, dispatch.id);
@@ -118,18 +131,20 @@ impl MailboxRows {
         }
     }
 
-    /// A run is collected.
-    pub(super) fn forget_run(&mut self, number: u64) {
-        if let Ok(place) = self.runs.binary_search(&number) {
-            self.runs.remove(place);
-        }
+    /// The numbers of the runs that a command is most likely about; the last one is what starts next.
+    pub(super) fn likely_runs(&self) -> [u64; 3] {
+        let [newest, changed] = self.runs.likely();
+        [newest, changed, self.head().run]
     }
 
-    /// A dispatch is purged.
-    pub(super) fn forget_dispatch(&mut self, number: u64) {
-        if let Ok(place) = self.dispatches.binary_search(&number) {
-            self.dispatches.remove(place);
-        }
+    /// The same of the dispatches.
+    pub(super) fn likely_dispatches(&self) -> [u64; 3] {
+        let [newest, changed] = self.dispatches.likely();
+        [newest, changed, self.head().dispatch]
+    }
+
+    fn head(&self) -> Due {
+        self.due.values().next().copied().unwrap_or_default()
     }
 
     /// `seq` of the newest event.

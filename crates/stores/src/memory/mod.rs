@@ -8,6 +8,7 @@ mod access;
 mod claim;
 mod list;
 mod mailbox;
+mod own;
 mod save;
 mod shelf;
 mod states;

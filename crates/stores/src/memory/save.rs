@@ -58,7 +58,7 @@ impl Tables {
         for run_id in changes.collected_runs {
             if let Some(number) = self.shared.runs.number(&run_id) {
                 self.shared.remove_run(number);
-                here.forget_run(number);
+                here.runs.forget(number);
             }
         }
         for write in changes.dispatches {
@@ -77,7 +77,7 @@ impl Tables {
     }
 
     fn delete_thread(&mut self, thread_id: &ThreadId) {
-        let Some(mut here) = self.mailboxes.remove(thread_id) else { return };
+        let Some(here) = self.mailboxes.remove(thread_id) else { return };
         let shared = &mut self.shared;
         shared.threads.moved(here.number, Some(&here.thread), None);
         shared.threads.by_number.remove(&here.number);
@@ -85,11 +85,11 @@ impl Tables {
         shared.tenants.note(tenant, |rows| {
             rows.threads.remove(&here.number);
         });
-        for number in std::mem::take(&mut here.dispatches) {
+        for number in here.dispatches.iter() {
             shared.remove_dispatch(number);
         }
-        for number in &here.runs {
-            shared.remove_run(*number);
+        for number in here.runs.iter() {
+            shared.remove_run(number);
         }
         for (key, answer) in here.answers {
             shared.answers.remove(&(answer.at, thread_id.clone(), key));
@@ -112,17 +112,19 @@ impl Shared {
                 if let Some(parent) = parent {
                     self.children.entry(parent).or_default().push(number);
                 }
-                here.runs.push(number);
+                here.runs.add(number);
             }
             Write::Update(run) => {
                 let owes = run.report == Report::Owed;
-                let number = self.runs.number_of(here.runs.iter(), &run.id);
+                let number = self.runs.number_of(here.likely_runs(), &run.id);
                 debug_assert!(number.is_some(), "a run that was updated was not there");
                 if let Some(number) = number
                     && let Some(before) = self.runs.update(number, run)
-                    && owes != (before.report == Report::Owed)
                 {
-                    self.owes(number, owes);
+                    here.runs.change(number);
+                    if owes != (before.report == Report::Owed) {
+                        self.owes(number, owes);
+                    }
                 }
             }
         }
@@ -165,6 +167,9 @@ impl Shared {
     }
 
     fn write_dispatch(&mut self, here: &mut MailboxRows, write: Write<Arc<Dispatch>>) {
+        let Self { runs, .. } = self;
+        let run_id = write.row().run_id.clone();
+        let run_number = |here: &MailboxRows| runs.number_of(here.likely_runs(), &run_id);
         match write {
             Write::Insert(dispatch) => {
                 let number = self.dispatches.insert(dispatch.clone());
@@ -173,17 +178,18 @@ impl Shared {
                     rows.dispatches.insert(number);
                     rows.depth[dispatch.state() as usize] += 1;
                 });
-                here.dispatches.push_back(number);
-                here.index(number, &dispatch);
+                here.dispatches.add(number);
+                here.index(number, &dispatch, run_number);
             }
             Write::Update(dispatch) => {
-                let number = self.dispatches.number_of(here.dispatches.iter(), &dispatch.id);
+                let number = self.dispatches.number_of(here.likely_dispatches(), &dispatch.id);
                 debug_assert!(number.is_some(), "a dispatch that was updated was not there");
                 if let Some(number) = number
                     && let Some(before) = self.dispatches.update(number, dispatch.clone())
                 {
+                    here.dispatches.change(number);
                     here.unindex(&before);
-                    here.index(number, &dispatch);
+                    here.index(number, &dispatch, run_number);
                     self.tenants.note(&dispatch.tenant, |rows| {
                         rows.depth[before.state() as usize] -= 1;
                         rows.depth[dispatch.state() as usize] += 1;

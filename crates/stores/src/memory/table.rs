@@ -43,9 +43,6 @@ impl Row for Dispatch {
     }
 }
 
-/// How many of a thread's rows are its newest: the one that a command is about, and the one before.
-const NEWEST: usize = 2;
-
 /// Rows, which are numbered as they come: no number is given twice. Run ids are chosen by users, so
 /// each table's hash has a random seed of its own: nobody knows beforehand which ids would collide.
 pub(super) struct Table<V: Row, const STATES: usize> {
@@ -84,17 +81,14 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
         number
     }
 
-    /// The number of a row of a thread whose rows have these numbers, oldest first. Nearly every command is
-    /// about the newest: its number is there without a search through all rows of all threads, which is
-    /// mostly a wait for memory that no cache holds.
-    pub(super) fn number_of<'n>(
+    /// The number of a row that is most `likely` one of these.
+    pub(super) fn number_of(
         &self,
-        of_thread: impl DoubleEndedIterator<Item = &'n u64>,
+        likely: impl IntoIterator<Item = u64>,
         key: &V::Key,
     ) -> Option<u64> {
         let is_it = |number: &u64| self.at(*number).is_some_and(|row| row.key() == key);
-        let mut newest = of_thread.rev().take(NEWEST).copied();
-        newest.find(is_it).or_else(|| self.number(key))
+        likely.into_iter().find(is_it).or_else(|| self.number(key))
     }
 
     /// Replaces the row of this number; gives the row that it was.

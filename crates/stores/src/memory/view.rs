@@ -34,8 +34,8 @@ impl<'t> View<'t> {
         Some(here)
     }
 
-    fn all<'n>(&self, numbers: impl Iterator<Item = &'n u64>) -> Vec<Arc<Dispatch>> {
-        numbers.filter_map(|number| self.shared.dispatches.at(*number).cloned()).collect()
+    fn all(&self, numbers: impl Iterator<Item = u64>) -> Vec<Arc<Dispatch>> {
+        numbers.filter_map(|number| self.shared.dispatches.at(number).cloned()).collect()
     }
 }
 
@@ -47,14 +47,14 @@ impl Rows for View<'_> {
     }
 
     fn run(&mut self, id: &RunId) -> Result<Option<Arc<Run>>, Infallible> {
-        let of_thread = self.here.into_iter().flat_map(|here| &here.runs);
-        let number = self.shared.runs.number_of(of_thread, id);
+        let likely = self.here.map(MailboxRows::likely_runs).unwrap_or_default();
+        let number = self.shared.runs.number_of(likely, id);
         Ok(number.and_then(|number| self.shared.runs.at(number)).cloned())
     }
 
     fn dispatch(&mut self, id: DispatchId) -> Result<Option<Arc<Dispatch>>, Infallible> {
-        let of_thread = self.here.into_iter().flat_map(|here| &here.dispatches);
-        let number = self.shared.dispatches.number_of(of_thread, &id);
+        let likely = self.here.map(MailboxRows::likely_dispatches).unwrap_or_default();
+        let number = self.shared.dispatches.number_of(likely, &id);
         Ok(number.and_then(|number| self.shared.dispatches.at(number)).cloned())
     }
 
@@ -64,7 +64,7 @@ impl Rows for View<'_> {
         limit: usize,
     ) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let due = self.of(thread_id).into_iter().flat_map(|here| here.due.values());
-        Ok(self.all(due.take(limit)))
+        Ok(self.all(due.take(limit).map(|due| due.dispatch)))
     }
 
     fn delayed(
@@ -79,12 +79,13 @@ impl Rows for View<'_> {
             later += usize::from(*available_at > now);
             later <= beyond
         });
-        Ok(self.all(delayed.map(|(_, number)| number)))
+        Ok(self.all(delayed.map(|(_, number)| *number)))
     }
 
     fn queued(&mut self, thread_id: &ThreadId) -> Result<Vec<Arc<Dispatch>>, Infallible> {
         let Some(here) = self.of(thread_id) else { return Ok(Vec::new()) };
-        Ok(self.all(here.due.values().chain(here.delayed.values())))
+        let due = here.due.values().map(|due| due.dispatch);
+        Ok(self.all(due.chain(here.delayed.values().copied())))
     }
 
     fn pending(&mut self, thread_id: &ThreadId) -> Result<Vec<Pending>, Infallible> {
