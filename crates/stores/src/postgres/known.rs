@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use postroom_core::dispatch::{Dispatch, DispatchStatus, Priority};
-use postroom_core::message::{Content, LogMessage};
+use postroom_core::message::LogMessage;
 use postroom_core::pending::Pending;
 use postroom_core::run::{Run, SeqRange};
 use postroom_core::thread::Thread;
@@ -16,15 +16,13 @@ use postroom_core::time::Timestamp;
 
 use super::sheet::Sheet;
 use super::slot::{Front, Slot};
+use super::weight;
 
 /// How much of a queue is kept, and of what is pending.
 pub(super) const QUEUE_MAX: usize = 16;
 
 /// How much a mailbox may weigh to be kept, in bytes: one with more is read again.
 const WEIGHT_MAX: usize = 64 << 10;
-
-/// About how much a row weighs, in bytes, without its texts.
-const ROW_WEIGHT: usize = 512;
 
 /// One mailbox as far as it is known, all of it stored.
 #[derive(Debug, Clone)]
@@ -57,56 +55,54 @@ impl Known {
         let (due, delayed): (Vec<_>, Vec<_>) = queued
             .into_iter()
             .partition(|dispatch| dispatch.status == DispatchStatus::Queued { due: true });
-        let (due, due_front) = kept(due, &slot.due, Dispatch::queue_key);
-        let (delayed, delayed_front) =
+        let (queued, due) = kept(due, &slot.due, Dispatch::queue_key);
+        let (later, delayed) =
             kept(delayed, &slot.delayed, |dispatch| (dispatch.available_at, dispatch.ordinal));
-
-        let pointed = [
-            &thread.active_run_id,
-            &thread.open_run_id,
-            &thread.latest_run_id,
-            &thread.ended_run_id,
-        ];
-        let dispatches: Vec<_> = claimed.into_iter().chain(due).chain(delayed).collect();
-        let mut runs: Vec<Arc<Run>> = Vec::with_capacity(dispatches.len() + pointed.len());
-        let of_dispatches = dispatches.iter().map(|dispatch| &dispatch.run_id);
-        for id in of_dispatches.chain(pointed.into_iter().flatten()) {
-            if let Some(Some(run)) = sheet.runs.get(id)
-                && !runs.iter().any(|known| known.id == *id)
-            {
-                runs.push(run.clone());
-            }
-        }
-        let waiting = runs
-            .iter()
-            .filter(|run| !run.is_done() && Some(&run.id) != thread.active_run_id.as_ref());
-        let ranges = waiting.flat_map(|run| run.input.iter().copied());
-        let inputs: Vec<_> =
-            ranges.filter_map(|range| Some((range, slot.log.range(range).ok()?))).collect();
+        let dispatches: Vec<_> = claimed.into_iter().chain(queued).chain(later).collect();
+        let runs = runs_of(sheet, &thread, &dispatches);
+        let inputs = inputs_of(slot, &thread, &runs);
         let pending = slot.pending.clone().filter(|pending| pending.len() <= QUEUE_MAX);
-
-        let weight = (1 + dispatches.len()) * ROW_WEIGHT
-            + runs.iter().map(|run| weight_of_run(run)).sum::<usize>()
-            + pending.iter().flatten().map(|one| weight_of(&one.message.content)).sum::<usize>()
-            + inputs
-                .iter()
-                .flat_map(|(_, messages)| messages)
-                .map(|message| weight_of(&message.message.content))
-                .sum::<usize>();
-        let known = Self {
-            no: slot.no,
-            version,
-            thread,
-            dispatches,
-            runs,
-            due: due_front,
-            delayed: delayed_front,
-            pending,
-            inputs,
-            weight,
-        };
-        (weight <= WEIGHT_MAX).then_some(known)
+        let (no, weight) = (slot.no, 0);
+        let mut known =
+            Self { no, version, thread, dispatches, runs, due, delayed, pending, inputs, weight };
+        known.weight = known.weighed().filter(|weight| *weight <= WEIGHT_MAX)?;
+        Some(known)
     }
+
+    /// About how many bytes it takes; nothing where something in it is not measured.
+    fn weighed(&self) -> Option<usize> {
+        let dispatches: usize = self.dispatches.iter().map(|one| weight::of_dispatch(one)).sum();
+        let runs: usize = self.runs.iter().map(|one| weight::of_run(one)).sum();
+        let pending = self.pending.iter().flatten().map(weight::of_pending);
+        let inputs = self.inputs.iter().flat_map(|(_, messages)| messages);
+        let inputs = inputs.map(|one| weight::of_message(&one.message));
+        let messages = pending.chain(inputs).sum::<Option<usize>>()?;
+        Some(weight::of_thread(&self.thread) + dispatches + runs + messages)
+    }
+}
+
+/// The runs of `dispatches`, and those that the thread points to, as far as they are known.
+fn runs_of(sheet: &Sheet, thread: &Thread, dispatches: &[Arc<Dispatch>]) -> Vec<Arc<Run>> {
+    let pointed =
+        [&thread.active_run_id, &thread.open_run_id, &thread.latest_run_id, &thread.ended_run_id];
+    let mut runs: Vec<Arc<Run>> = Vec::with_capacity(dispatches.len() + pointed.len());
+    let of_dispatches = dispatches.iter().map(|dispatch| &dispatch.run_id);
+    for id in of_dispatches.chain(pointed.into_iter().flatten()) {
+        if let Some(Some(run)) = sheet.runs.get(id)
+            && !runs.iter().any(|known| known.id == *id)
+        {
+            runs.push(run.clone());
+        }
+    }
+    runs
+}
+
+/// What those of `runs` were given that have not started.
+fn inputs_of(slot: &Slot, thread: &Thread, runs: &[Arc<Run>]) -> Vec<(SeqRange, Vec<LogMessage>)> {
+    let is_active = |run: &Run| Some(&run.id) == thread.active_run_id.as_ref();
+    let waiting = runs.iter().filter(|run| !run.is_done() && !is_active(run));
+    let ranges = waiting.flat_map(|run| run.input.iter().copied());
+    ranges.filter_map(|range| Some((range, slot.log.range(range).ok()?))).collect()
 }
 
 /// The first of what is known of a queue, and how far it reaches.
@@ -125,18 +121,4 @@ fn kept<K: Ord + Clone>(
         None => Front::Unread,
     };
     (known, front)
-}
-
-fn weight_of_run(run: &Run) -> usize {
-    let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-    let state = run.state.as_ref().map_or(0, |state| state.as_json().len());
-    ROW_WEIGHT + state + text(&run.output) + text(&run.error) + run.tickets.len() * ROW_WEIGHT
-}
-
-fn weight_of(content: &Content) -> usize {
-    match content {
-        Content::Text(text) => ROW_WEIGHT + text.len(),
-        // Pictures and files may be in them: they are not measured, and not kept.
-        Content::Blocks(_) => WEIGHT_MAX,
-    }
 }

@@ -31,6 +31,7 @@ mod queries;
 mod read;
 mod row;
 mod save;
+mod sending;
 mod server_time;
 mod session;
 mod shared;
@@ -42,6 +43,7 @@ mod text;
 mod tls;
 mod together;
 mod transaction;
+mod weight;
 
 pub use error::{OpenError, said};
 pub use examine::{Examined, drop_schema, examine};

@@ -21,8 +21,8 @@ use super::save::Failed;
 use super::shared::Shared;
 use super::transaction::{Outcome, Tools, Transaction};
 
-/// How far the server's time may be from what it is believed to be; the statement says it too.
-const TIME_OFF_MAX: Duration = Duration::from_secs(1);
+/// How far the server's time may be from what it is believed to be.
+pub(super) const TIME_OFF_MAX: Duration = Duration::from_secs(1);
 
 /// So many batches at most go the longer way before the short one is tried again.
 const PAUSE_MAX: u32 = 256;

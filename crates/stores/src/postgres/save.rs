@@ -1,10 +1,6 @@
-//! Writes what a transaction's commands have changed: the rows of one kind in one statement, all
-//! statements in a row, and the commit behind them.
+//! Writes what a transaction's commands have changed: the rows of one kind in one statement, which are
+//! [sent](super::sending) in a row.
 
-use std::future::Future;
-use std::pin::Pin;
-
-use futures::future::join_all;
 use postroom_core::dispatch::{Dispatch, DispatchState};
 use postroom_core::error::StoreError;
 use postroom_core::id::{DispatchId, ThreadId};
@@ -13,13 +9,12 @@ use postroom_core::time::Timestamp;
 use super::changes::Dirty;
 use super::column::Rows;
 use super::error::Fault;
-use super::needs::number;
 use super::queries::Query;
 use super::row::RowReader;
+use super::sending::Sending;
 use super::session::Session;
 use super::sheet::Sheet;
 use super::slot::Slot;
-use super::together;
 use super::transaction::Tools;
 use crate::depth::Depth;
 use crate::sql::Columns;
@@ -75,8 +70,6 @@ const RACES_MAX: usize = 3;
 /// Rows of one kind, and the statement that writes them.
 pub(super) type Written<'r> = (Query, &'r Rows);
 
-type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + 'a>>;
-
 /// How a transaction ends.
 #[derive(Clone, Copy)]
 pub(super) struct Save<'s> {
@@ -93,72 +86,23 @@ pub(super) struct Save<'s> {
 impl Sheet {
     /// Writes what was changed and commits, in one round trip.
     pub(super) async fn save(&self, save: Save<'_>) -> Result<(), Failed> {
-        let Save { tools, dirty, durable, believed, .. } = save;
-        let session = tools.session;
-        let mut depth = dirty.depth.clone();
-        for no in &dirty.deleted {
+        let session = save.tools.session;
+        let mut depth = save.dirty.depth.clone();
+        for no in &save.dirty.deleted {
             delete_thread(session, *no, &mut depth).await?;
         }
-        let writes = self.writes(dirty, save.version)?;
-        let writes: Vec<Written<'_>> =
-            writes.iter().map(|(query, rows)| (*query, rows)).chain(dirty.appended()).collect();
-        let pays = believed.is_some() || together::pays(&writes);
-        let joins = session.prepares() && !self.takes_keys(dirty) && pays;
-        let (joined, single): (Vec<_>, Vec<_>) =
-            writes.into_iter().partition(|(query, _)| joins && together::takes(*query));
-        // Sent in a row, without waiting for each other. Where nothing is locked yet, what locks the
-        // threads comes first; the counters come last: their row is what another transaction may wait
-        // for.
-        let mut sent: Vec<Sent<'_>> = Vec::with_capacity(single.len() + 5);
-        let of_one = if joins { together::of_one(session, &joined).await? } else { None };
-        let durable = durable || (believed.is_some() && dirty.has_events());
-        // A statement by itself is a transaction: its answer ends when it is committed.
-        let is_alone = joins && single.is_empty() && depth.tenants.is_empty();
-        let is_whole = believed.is_some() && durable && is_alone;
-        if is_whole {
-            session.begins_alone();
-        } else if believed.is_some() {
-            sent.push(Box::pin(session.begin(durable)));
-        }
-        let (before, after): (Vec<_>, Vec<_>) =
-            single.into_iter().partition(|(query, _)| *query == Query::RunsRemove);
-        for (query, rows) in before {
-            sent.push(Box::pin(write(session, query, rows)));
-        }
-        if joins {
-            // Who is told the time by another clock than the server's need not ask it.
-            let believed = believed.filter(|_| tools.clock.is_none());
-            let written = together::write(session, joined, of_one, depth.total, believed);
-            sent.push(Box::pin(async { written.await.map(|now| tools.server_time.was(now)) }));
-        }
-        for (query, rows) in after {
-            sent.push(Box::pin(write(session, query, rows)));
-        }
-        if !joins && depth.total != [0; 6] {
-            sent.push(Box::pin(session.add_depth(&depth.total)));
-        }
-        if !depth.tenants.is_empty() {
-            sent.push(Box::pin(session.add_tenant_depth(&depth)));
-        }
-        if !durable && dirty.has_events() {
-            // Whoever has seen an event goes on after its number: after a crash that number must not
-            // be another event's.
-            sent.push(Box::pin(session.wait_for_disk()));
-        }
-        if !is_whole {
-            sent.push(Box::pin(session.commit()));
-        }
-        let failed = join_all(sent).await.into_iter().find_map(Result::err);
-        if is_whole && failed.as_ref().is_none_or(Fault::is_of_statement) {
-            session.ended();
-        }
-        match failed {
-            None => Ok(()),
+        let rows = self.writes(save.dirty, save.version)?;
+        let rows = rows.iter().map(|(query, rows)| (*query, rows));
+        let writes: Vec<Written<'_>> = rows.chain(save.dirty.appended()).collect();
+        let may_join = !self.takes_keys(save.dirty);
+        let sending = Sending::of(&save, writes, may_join, &depth).await?;
+        match sending.send().await {
+            Ok(()) => Ok(()),
             // A statement failed, and with it the server has undone all of them.
-            Some(fault @ Fault::Postgres(_)) if fault.is_of_statement() => {
+            Err(fault @ Fault::Postgres(_)) if fault.is_of_statement() => {
                 Err(Failed::Inside(fault))
             }
-            Some(fault) => Err(Failed::AtCommit(fault)),
+            Err(fault) => Err(Failed::AtCommit(fault)),
         }
     }
 
@@ -287,18 +231,6 @@ struct ClaimRows {
     let_go: Rows,
     changed: Rows,
     taken: Rows,
-}
-
-async fn write(session: &Session, query: Query, rows: &Rows) -> Result<(), Fault> {
-    check_length(rows)?;
-    if query == Query::ThreadsUpdate {
-        // The server itself must check these, before it commits.
-        let (mut values, count) = (rows.values(), number(rows.len() as u64));
-        values.push(&count);
-        return session.query(Query::ThreadsUpdateAlone, &values).await.map(drop);
-    }
-    let written = session.execute(query, &rows.values()).await?;
-    if query == Query::PendingRemove { Ok(()) } else { check_written(query, rows, written) }
 }
 
 /// Every value was short enough to be sent.

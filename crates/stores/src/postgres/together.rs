@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use super::column::{Alone, Column, Rows};
 use super::error::Fault;
 use super::needs::number;
+use super::optimistic::TIME_OFF_MAX;
 use super::queries::Query;
 use super::row::RowReader;
 use super::save::{Written, check_length, check_written};
@@ -71,24 +72,25 @@ fn kinds<'w>(writes: &'w [Written<'_>]) -> impl Iterator<Item = (Query, &'w Rows
 /// says the server's time.
 pub(super) async fn write(
     session: &Session,
-    writes: Vec<Written<'_>>,
-    of_one: Option<Statement>,
+    writes: &[Written<'_>],
+    of_one: Option<&Statement>,
     depth: [i64; 6],
     believed: Option<Timestamp>,
 ) -> Result<Timestamp, Fault> {
-    kinds(&writes).try_for_each(|(_, rows)| check_length(rows))?;
+    kinds(writes).try_for_each(|(_, rows)| check_length(rows))?;
     let threads = writes.iter().find(|(query, _)| *query == Query::ThreadsUpdate);
     let threads = number(threads.map_or(0, |(_, rows)| rows.len() as u64));
     let believed = believed.map_or(0, |time| time.0);
-    let at_the_end = depth.iter().chain([&threads, &believed]);
+    let off_max = number(u64::try_from(TIME_OFF_MAX.as_millis()).unwrap_or(u64::MAX));
+    let at_the_end = depth.iter().chain([&threads, &believed, &off_max]);
     let at_the_end = at_the_end.map(|number| number as &(dyn ToSql + Sync));
 
     let counts = match of_one {
         Some(statement) => {
-            let alone: Vec<Alone<'_>> = kinds(&writes).flat_map(|(_, rows)| rows.alone()).collect();
+            let alone: Vec<Alone<'_>> = kinds(writes).flat_map(|(_, rows)| rows.alone()).collect();
             let alone = alone.iter().map(|value| value as &(dyn ToSql + Sync));
             let values: Vec<_> = alone.chain(at_the_end).collect();
-            session.query_prepared(&statement, &values).await?
+            session.query_prepared(statement, &values).await?
         }
         None => {
             let nothing = Column::default();

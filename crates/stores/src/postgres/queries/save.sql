@@ -259,10 +259,10 @@ SELECT {all_as_read+},
     (SELECT count(*) FROM old_claims);
 
 -- The same for the time for which it was decided, where that was not the server's (else it is 0):
--- it is the server's within a second.
+-- it is off by no more than $2 milliseconds.
 -- name: in_time
 (SELECT 1 / ($1::bigint = 0
-    OR abs((extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint) <= 1000)::int);
+    OR abs((extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1::bigint) <= $2::bigint)::int);
 
 -- name: thread_delete
 WITH gone AS (DELETE FROM postroom.threads WHERE thread_no = $1::bigint),

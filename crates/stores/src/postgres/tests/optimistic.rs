@@ -1,5 +1,7 @@
 //! What a node knows it believes, and only as long as it is so.
 
+use std::time::Duration;
+
 use postroom_conformance::world::{said, thread};
 use postroom_core::command::{Command, Envelope, Mode, Reply};
 use postroom_core::id::{MessageId, RunId};
@@ -101,4 +103,31 @@ async fn a_time_that_is_far_off_is_not_believed() {
     assert_eq!(messages(&node, "t").await, ["m1"]);
     submitted(&node, submit("t", "m2")).await;
     assert!(matches!(believed(&node, submit("t", "m3")).await, Tried::Done(_)), "it was set right");
+}
+
+#[tokio::test]
+async fn who_gives_a_lone_statement_up_leaves_its_connection_to_nobody() {
+    let node = store("optimistic, given up").await;
+    submitted(&node, submit("t", "m1")).await;
+    let other = connection().await;
+    let lock = "BEGIN; SELECT FROM \"optimistic, given up\".threads FOR UPDATE";
+    other.batch_execute(lock).await.unwrap();
+    tokio::select! {
+        biased;
+        _ = believed(&node, submit("t", "m2")) => panic!("the thread was not locked"),
+        () = somebody_waits_for(&other) => {}
+    }
+    // The statement is still there. Whoever came behind it would wait for the lock too.
+    let next = tokio::time::timeout(Duration::from_secs(5), submitted(&node, submit("u", "m1")));
+    next.await.expect("the connection of the statement that was given up was used again");
+    other.batch_execute("ROLLBACK").await.unwrap();
+}
+
+/// Until a transaction waits for a lock that `holder` holds.
+async fn somebody_waits_for(holder: &Client) {
+    let watch = connection().await;
+    let row = holder.query_one("SELECT pg_backend_pid()", &[]).await.unwrap();
+    let pid: i32 = row.get(0);
+    let sql = "SELECT FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
+    while watch.query_opt(sql, &[&pid]).await.unwrap().is_none() {}
 }
