@@ -23,6 +23,7 @@ pub mod invariants;
 pub mod live;
 pub mod model;
 pub mod network;
+mod pages;
 pub mod signals;
 pub mod snapshot;
 pub mod store;

@@ -11,27 +11,11 @@ use postroom_core::run::RunState;
 use serde_json::json;
 
 use crate::ids::Random;
+use crate::pages;
 use crate::world::{World, delivery, said, thread};
 
-async fn run_ids(world: &World, filter: &RunFilter, limit: usize) -> Vec<String> {
-    let (mut ids, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let page = world.store.runs(filter, limit, cursor.as_deref()).await.expect("a page");
-        assert!(page.items.len() <= limit);
-        assert!(page.next_cursor.is_none() || page.items.len() == limit, "a page is full");
-        ids.extend(page.items.iter().map(|run| run.id.to_string()));
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return ids;
-        }
-    }
-}
-
 async fn run_list(world: &World, filter: RunFilter) -> Vec<String> {
-    let whole = run_ids(world, &filter, 100).await;
-    assert_eq!(run_ids(world, &filter, 1).await, whole, "whatever the page's size");
-    assert_eq!(run_ids(world, &filter, 2).await, whole);
-    whole
+    pages::runs(world, &filter, |run| run.id.to_string()).await
 }
 
 /// Runs, by thread, state, agent and parent.
@@ -90,19 +74,8 @@ pub async fn dispatches(world: World) {
         (of(Some("nobody"), &[]), &[]),
     ];
     for (filter, expected) in expectations {
-        for limit in [1, 2, 100] {
-            let (mut runs, mut cursor) = (Vec::new(), None::<String>);
-            loop {
-                let page = world.store.dispatches(&filter, limit, cursor.as_deref()).await;
-                let page = page.expect("a page");
-                runs.extend(page.items.iter().map(|row| row.run_id.to_string()));
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(runs, expected, "{filter:?}, {limit} at a time");
-        }
+        let runs = pages::dispatches(&world, &filter, |row| row.run_id.to_string()).await;
+        assert_eq!(runs, expected, "{filter:?}");
     }
 }
 
@@ -132,19 +105,8 @@ pub async fn threads(world: World) {
         (of(&[("nothing", "null")]), &[]),
     ];
     for (filter, expected) in expectations {
-        for limit in [1, 3, 100] {
-            let (mut names, mut cursor) = (Vec::new(), None::<String>);
-            loop {
-                let page = world.store.threads(&filter, limit, cursor.as_deref()).await;
-                let page = page.expect("a page");
-                names.extend(page.items.iter().map(|row| row.id.to_string()));
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(names, expected, "{filter:?}, {limit} at a time");
-        }
+        let names = pages::threads(&world, &filter, |row| row.id.to_string()).await;
+        assert_eq!(names, expected, "{filter:?}");
     }
 }
 
@@ -186,19 +148,8 @@ pub async fn threads_by_text(world: World) {
             metadata: metadata.to_vec(),
             ..ThreadFilter::default()
         };
-        for limit in [1, 2, 100] {
-            let (mut names, mut cursor) = (Vec::new(), None::<String>);
-            loop {
-                let page = world.store.threads(&filter, limit, cursor.as_deref()).await;
-                let page = page.expect("a page");
-                names.extend(page.items.iter().map(|row| row.id.to_string()));
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(names, expected, "{text:?}, {limit} at a time");
-        }
+        let names = pages::threads(&world, &filter, |row| row.id.to_string()).await;
+        assert_eq!(names, expected, "{text:?}");
     }
 }
 

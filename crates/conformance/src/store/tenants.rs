@@ -15,6 +15,7 @@ use postroom_core::pending::Delivery;
 use postroom_core::ports::{Applied, Clock, DispatchFilter, RunFilter, ThreadFilter};
 use postroom_core::run::RunState;
 
+use crate::pages;
 use crate::world::{World, beginning, delivery, request, said, thread};
 
 fn tenant(name: &str) -> TenantId {
@@ -254,58 +255,15 @@ pub async fn have_lists_of_their_own(world: World) {
 }
 
 async fn thread_list(world: &World, filter: &ThreadFilter) -> Vec<String> {
-    let mut lists = Vec::new();
-    for limit in [1, 100] {
-        let (mut names, mut cursor) = (Vec::new(), None::<String>);
-        loop {
-            let page = world.store.threads(filter, limit, cursor.as_deref()).await.expect("a page");
-            names.extend(page.items.iter().map(|thread| thread.id.to_string()));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        lists.push(names);
-    }
-    assert_eq!(lists[0], lists[1], "whatever the page's size");
-    lists.remove(0)
+    pages::threads(world, filter, |thread| thread.id.to_string()).await
 }
 
 async fn run_list(world: &World, filter: &RunFilter) -> Vec<String> {
-    let mut lists = Vec::new();
-    for limit in [1, 100] {
-        let (mut names, mut cursor) = (Vec::new(), None::<String>);
-        loop {
-            let page = world.store.runs(filter, limit, cursor.as_deref()).await.expect("a page");
-            names.extend(page.items.iter().map(|run| run.thread_id.to_string()));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        lists.push(names);
-    }
-    assert_eq!(lists[0], lists[1], "whatever the page's size");
-    lists.remove(0)
+    pages::runs(world, filter, |run| run.thread_id.to_string()).await
 }
 
 async fn dispatch_list(world: &World, filter: &DispatchFilter) -> Vec<String> {
-    let mut lists = Vec::new();
-    for limit in [1, 100] {
-        let (mut names, mut cursor) = (Vec::new(), None::<String>);
-        loop {
-            let page = world.store.dispatches(filter, limit, cursor.as_deref()).await;
-            let page = page.expect("a page");
-            names.extend(page.items.iter().map(|row| row.thread_id.to_string()));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        lists.push(names);
-    }
-    assert_eq!(lists[0], lists[1], "whatever the page's size");
-    lists.remove(0)
+    pages::dispatches(world, filter, |row| row.thread_id.to_string()).await
 }
 
 async fn depth(world: &World, of: &TenantId) -> [u64; 6] {
