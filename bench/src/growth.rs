@@ -126,7 +126,8 @@ async fn submit_many(
     Ok(())
 }
 
-fn settle(claim: postroom_core::dispatch::Claim) -> Command {
+/// The end of a run of which nothing is left to be said.
+pub fn settle(claim: postroom_core::dispatch::Claim) -> Command {
     use postroom_core::command::{Outcome, RunResult, Settle, Step};
     Command::Settle(Box::new(Settle {
         claim,

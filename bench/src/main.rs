@@ -2,6 +2,7 @@
 //! that it depends on. Every figure of the README comes from here.
 
 mod agents;
+mod churn;
 mod fixture;
 mod growth;
 mod idle;
@@ -87,6 +88,15 @@ enum What {
         #[arg(long, default_value_t = 50_000)]
         runs: u64,
     },
+    /// What a claim on PostgreSQL costs after a time at full rate, as a ratio to an empty database.
+    Churn {
+        /// The server; its default settings, and nothing else to do.
+        #[arg(long)]
+        url: String,
+        /// How long it runs at full rate before.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
     /// One lone submission on SQLite, in commits.
     Lone {
         /// How many: enough that the log's file has its size, and is written over again.
@@ -147,6 +157,7 @@ fn main() -> anyhow::Result<()> {
                 postgres::measure(&url, plan, lanes, yardstick, only)?;
             }
             What::Nodes { url, nats, runs } => nodes::measure(&url, nats.as_deref(), runs)?,
+            What::Churn { url, minutes } => churn::measure(&url, minutes)?,
             What::Lone { submissions } => lone::measure(submissions)?,
             What::Growth { store, by, samples } => growth::measure(store.as_deref(), by, samples)?,
             What::Resident { runs } => resident::measure(runs)?,

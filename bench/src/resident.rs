@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fixture::{Nothing, service, sqlite, submission, thread};
-use crate::yardstick::resident_kib;
+use crate::yardstick::{anonymous_kib, resident_kib};
 
 /// How many threads are touched to see what each leaves behind.
 const THREADS: u64 = 50_000;
@@ -28,15 +28,20 @@ pub fn measure(runs: u64) -> anyhow::Result<()> {
             touched.saturating_sub(warm) * 1024 / THREADS,
         );
 
-        let mut last = touched;
+        let own = anonymous_kib()?;
         for tenth in 1..=10 {
             drive(&postroom, runs / 10, 500).await?;
-            last = resident_kib()?;
-            println!("resident/sqlite: {last} KiB after {} runs", runs / 10 * tenth);
+            println!(
+                "resident/sqlite: {} KiB after {} runs, {} KiB of them of no file",
+                resident_kib()?,
+                runs / 10 * tenth,
+                anonymous_kib()?,
+            );
         }
         println!(
-            "resident/sqlite: over {runs} runs it grew by {} KiB",
-            last.saturating_sub(touched)
+            "resident/sqlite: over {runs} runs it grew by {} KiB, what is of no file by {} KiB",
+            resident_kib()?.saturating_sub(touched),
+            anonymous_kib()?.saturating_sub(own),
         );
         postroom.shutdown().await;
         Ok(())

@@ -42,8 +42,18 @@ pub fn print_machine() -> anyhow::Result<()> {
 
 /// Resident memory of this process, in KiB.
 pub fn resident_kib() -> anyhow::Result<u64> {
+    status_kib("VmRSS:")
+}
+
+/// The part of it that is of no file. The rest is the program itself, and SQLite's index of its log, which
+/// is as large as the log once was.
+pub fn anonymous_kib() -> anyhow::Result<u64> {
+    status_kib("RssAnon:")
+}
+
+fn status_kib(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next());
     number.unwrap_or("0").parse().map_err(Into::into)
 }
