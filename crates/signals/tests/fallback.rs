@@ -264,6 +264,39 @@ fn nats_may_come_later() {
     });
 }
 
+/// A pull that waits while NATS goes and comes hears of what is published over NATS alone.
+#[test]
+fn a_pull_outlives_what_it_began_over() {
+    on_runtime(async {
+        let both = Both::without_nats().await;
+        let node = both.open().await;
+        let signals = node.signals();
+        let pulling = async || {
+            let wait = Duration::from_mins(10);
+            let pulling = tokio::time::timeout(PATIENCE, signals.pull(8, wait));
+            let pulled = pulling.await.expect("it comes").unwrap();
+            assert_eq!(pulled[0].thread_id, thread());
+            signals.ack(&pulled[0].receipt).await.unwrap();
+        };
+        let publishing = async || {
+            both.server.start_again();
+            let alone = both.server.connect().await;
+            over_nats(&node).await;
+            alone.signals().publish(&thread()).await.unwrap();
+        };
+        tokio::join!(pulling(), publishing());
+        tokio::join!(pulling(), async {
+            // The server has taken that pull in before it answers this one.
+            let another = node.signals().pull(8, Duration::from_millis(100)).await;
+            assert!(another.unwrap().is_empty());
+            both.server.kill();
+            both.server.wipe();
+            over_postgres(&node).await;
+            publishing().await;
+        });
+    });
+}
+
 #[test]
 fn nodes_with_nats_and_without_understand_each_other() {
     on_runtime(async {

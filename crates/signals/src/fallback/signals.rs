@@ -8,7 +8,7 @@ use postroom_core::ports::{PulledSignal, SignalError, SignalReceipt, Signals};
 use tokio::time::Instant;
 
 use super::Fallback;
-use crate::nats::NatsSignals;
+use crate::nats::{NatsSignals, State};
 use crate::postgres::PostgresSignals;
 
 /// Signals over NATS, and over PostgreSQL for those whom NATS does not reach.
@@ -18,6 +18,9 @@ pub struct FallbackSignals {
     pub(super) postgres: PostgresSignals,
     pub(super) both: Fallback,
 }
+
+/// How long after a pull over NATS has failed the next begins.
+const PULL_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Where a signal came from, in front of its receipt.
 const OF_NATS: char = 'n';
@@ -40,13 +43,24 @@ impl FallbackSignals {
         })
     }
 
-    /// From NATS alone; `Err` once it fails.
-    async fn pull_nats(
-        &self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<PulledSignal>, SignalError> {
-        Ok(marked(OF_NATS, self.nats.pull(max, wait).await?))
+    /// From NATS alone, as soon as it is ready and again whenever it fails: what others publish
+    /// over NATS alone would wait there for the next pull else. Comes to an end only with signals.
+    async fn pull_nats(&self, max: usize, wait: Duration) -> Vec<PulledSignal> {
+        let began = Instant::now();
+        let mut state = self.both.nats.state();
+        loop {
+            let is_ready = |state: &State| matches!(state, State::Ready { .. });
+            if state.wait_for(is_ready).await.is_err() {
+                // Nobody looks after the connection any more.
+                return std::future::pending().await;
+            }
+            match self.nats.pull(max, wait.saturating_sub(began.elapsed())).await {
+                Ok(pulled) if !pulled.is_empty() => return marked(OF_NATS, pulled),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "a pull has failed, and begins again"),
+            }
+            tokio::time::sleep(PULL_AGAIN_AFTER).await;
+        }
     }
 
     async fn pull_postgres(
@@ -70,19 +84,11 @@ impl Signals for FallbackSignals {
     }
 
     async fn pull(&self, max: usize, wait: Duration) -> Result<Vec<PulledSignal>, SignalError> {
-        if !self.both.nats.is_ready() {
-            return self.pull_postgres(max, wait).await;
-        }
         // Whichever comes first. The other takes nothing with it when it is dropped.
-        let began = Instant::now();
-        let pulled = tokio::select! {
+        tokio::select! {
             biased;
-            pulled = self.pull_postgres(max, wait) => return pulled,
-            pulled = self.pull_nats(max, wait) => pulled,
-        };
-        match pulled {
-            Ok(pulled) => Ok(pulled),
-            Err(_) => self.pull_postgres(max, wait.saturating_sub(began.elapsed())).await,
+            pulled = self.pull_postgres(max, wait) => pulled,
+            pulled = self.pull_nats(max, wait) => Ok(pulled),
         }
     }
 

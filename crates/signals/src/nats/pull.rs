@@ -25,6 +25,7 @@ enum Answer {
 /// Pulls up to `max` signals for `taker`, waiting up to `wait` for the first. Where the taker is gone
 /// they are given back at once: else they would wait until their acknowledgement is overdue.
 pub(super) async fn pull_for(shared: &Shared, mut taker: Taker, max: usize, wait: Duration) {
+    let mut connections = shared.connections.subscribe();
     let mut pull = match Pull::open(shared).await {
         Ok(pull) => pull,
         Err(error) => {
@@ -37,6 +38,12 @@ pub(super) async fn pull_for(shared: &Shared, mut taker: Taker, max: usize, wait
         biased;
         () = taker.closed() => return pull.take_back(wait).await,
         pulled = pull.pull(max, wait) => pulled,
+        // The server has forgotten what it was asked on the connection before.
+        _ = connections.changed() => {
+            // Who is gone needs no answer.
+            let _ = taker.send(Err(failed(&"the connection was made anew")));
+            return pull.take_back(Duration::ZERO).await;
+        }
     };
     let answer = match pulled {
         Err(error) if pull.signals.is_empty() => Err(error),
