@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use postroom_core::command::{Command, Envelope};
+use async_trait::async_trait;
+use postroom_core::command::{Activation, Command, Envelope};
 use postroom_core::id::ThreadId;
-use postroom_core::ports::MailboxStore;
+use postroom_core::ports::{Executor, MailboxStore, RunContext, RunOutcome};
 use postroom_service::{Postroom, TokioSpawner};
 use postroom_stores::postgres::{Options, PostgresStore};
+use tokio::sync::Semaphore;
 
-use crate::fixture::{Nothing, ids, service_for, submission, thread};
+use crate::fixture::{ids, service_for, submission, thread};
 use crate::growth::settle;
 use crate::load::settled;
 use crate::store::request;
@@ -23,8 +25,11 @@ const THREADS: u64 = 1_000;
 
 /// How many submit at once, and how many runs are executed at once: few places, so that most runs are
 /// queued first, and claimed.
-const SUBMITTERS: u64 = 256;
+const SUBMITTERS: u64 = 64;
 const AT_ONCE: usize = 64;
+
+/// How many runs are under way at most: what waits does not pile up.
+const UNDER_WAY: usize = 2_000;
 
 /// How many threads' heads one claim takes.
 const CLAIMED: u64 = 16;
@@ -59,13 +64,13 @@ async fn open(url: &str, schema: &str) -> anyhow::Result<Arc<dyn MailboxStore>> 
 /// Runs as many as go through in so long a time, and says each minute how many these were.
 #[expect(clippy::cast_precision_loss, reason = "far fewer runs than 2^52")]
 async fn churn(store: &Arc<dyn MailboxStore>, time: Duration) -> anyhow::Result<()> {
-    let executor = Arc::new(Nothing::default());
+    let executor = Arc::new(Counting { ended: AtomicU64::new(0), places: Semaphore::new(UNDER_WAY) });
     let postroom = service_for(store.clone(), executor.clone(), AT_ONCE).await?;
     let end = stopwatch() + time;
     let next = Arc::new(AtomicU64::new(0));
     let mut submitters = tokio::task::JoinSet::new();
     for _ in 0..SUBMITTERS {
-        submitters.spawn(submit_until(end, next.clone(), postroom.clone()));
+        submitters.spawn(submit_until(end, next.clone(), postroom.clone(), executor.clone()));
     }
     let (mut before, mut minute) = (0, 0);
     while stopwatch() < end {
@@ -86,16 +91,38 @@ async fn churn(store: &Arc<dyn MailboxStore>, time: Duration) -> anyhow::Result<
     Ok(())
 }
 
-/// Submits one after the other, each when the one before has ended: what waits does not pile up.
+/// Ends each run at once, counts it, and lets another be submitted for it.
+struct Counting {
+    ended: AtomicU64,
+    places: Semaphore,
+}
+
+impl Counting {
+    fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Executor for Counting {
+    async fn run(&self, _activation: Activation, _context: Arc<dyn RunContext>) -> RunOutcome {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.places.add_permits(1);
+        RunOutcome::natural_end(None)
+    }
+}
+
+/// Submits one after the other, as long as there are places.
 async fn submit_until(
     end: Instant,
     next: Arc<AtomicU64>,
     postroom: Postroom,
+    executor: Arc<Counting>,
 ) -> anyhow::Result<()> {
     while stopwatch() < end {
+        executor.places.acquire().await?.forget();
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let submitted = postroom.submit(Some(thread(number % THREADS)), submission()).await?;
-        postroom.wait(&submitted.run_id, Duration::from_mins(1)).await?;
+        postroom.submit(Some(thread(number % THREADS)), submission()).await?;
     }
     Ok(())
 }
