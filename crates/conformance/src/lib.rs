@@ -14,6 +14,7 @@
 
 pub mod access;
 pub mod backend;
+pub mod cases;
 pub mod clock;
 pub mod cluster;
 pub mod feed;

@@ -1,8 +1,12 @@
 //! The list of all cases, and the tests that are made of it.
 
 use std::future::Future;
+use std::pin::Pin;
+
+use tokio::runtime::Builder;
 
 use crate::backend::Backend;
+use crate::cases::Case;
 use crate::world::World;
 
 /// Makes a test of every case a store must pass. Takes an expression that gives a [`Backend`]; it
@@ -10,7 +14,55 @@ use crate::world::World;
 #[macro_export]
 macro_rules! suite {
     ($backend:expr) => {
-        $crate::cases! { run_store, $backend, store;
+        $crate::store_cases! { tests run_store, $backend }
+    };
+}
+
+/// Makes a test of every case that a store of keys must pass. Takes an expression that gives an
+/// `Arc<dyn AccessStore>`, empty, which may await; it is evaluated for each case.
+#[macro_export]
+macro_rules! access_suite {
+    ($open:expr) => {
+        $crate::access_cases! { tests run_port, ($crate::Time::Real, async || $open) }
+    };
+}
+
+/// Makes a test of every case a signal queue must pass. Takes [`Time`](crate::Time) and an
+/// expression that gives [`Nodes<dyn Signals>`](crate::Nodes), which may await; it is evaluated for
+/// each case.
+#[macro_export]
+macro_rules! signals_suite {
+    ($time:expr, $open:expr) => {
+        $crate::signals_cases! { tests run_port, ($time, async || $open) }
+    };
+}
+
+/// Makes a test of every case a live control must pass. Takes [`Time`](crate::Time) and an
+/// expression that gives [`Nodes<dyn LiveControl>`](crate::Nodes), which may await; it is evaluated
+/// for each case.
+#[macro_export]
+macro_rules! live_suite {
+    ($time:expr, $open:expr) => {
+        $crate::live_cases! { tests run_port, ($time, async || $open) }
+    };
+}
+
+/// Makes a test of every case an event feed must pass. Takes [`Time`](crate::Time) and an
+/// expression that gives [`Nodes<dyn EventFeed>`](crate::Nodes), which may await; it is evaluated
+/// for each case.
+#[macro_export]
+macro_rules! feed_suite {
+    ($time:expr, $open:expr) => {
+        $crate::feed_cases! { tests run_port, ($time, async || $open) }
+    };
+}
+
+/// The cases of a store by file, for a macro that makes something of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_cases {
+    ($make:ident $($with:tt)*) => {
+        $crate::$make! { $($with)*;
             begin: a_retry_begins_clean, inherits_the_agent_state, is_fenced, keeps_the_agent,
                 not_after_a_cancel, not_after_an_interrupt, starts_the_run;
             cancel: executing_work_can_be_left_alone, executing_work_is_asked_to_stop,
@@ -91,12 +143,12 @@ macro_rules! suite {
     };
 }
 
-/// Makes a test of every case that a store of keys must pass. Takes an expression that gives an
-/// `Arc<dyn AccessStore>`, empty, which may await; it is evaluated for each case.
+/// Those of a store of keys.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! access_suite {
-    ($open:expr) => {
-        $crate::cases! { run_port, ($crate::Time::Real, async || $open), port;
+macro_rules! access_cases {
+    ($make:ident $($with:tt)*) => {
+        $crate::$make! { $($with)*;
             access: a_key_is_kept_whole, a_key_is_made_once, a_revoked_key_stays_revoked,
                 a_secret_is_the_first_that_was_proposed, keys_are_listed_by_tenant,
                 uses_are_noted;
@@ -104,13 +156,12 @@ macro_rules! access_suite {
     };
 }
 
-/// Makes a test of every case a signal queue must pass. Takes [`Time`](crate::Time) and an
-/// expression that gives [`Nodes<dyn Signals>`](crate::Nodes), which may await; it is evaluated for
-/// each case.
+/// Those of a signal queue.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! signals_suite {
-    ($time:expr, $open:expr) => {
-        $crate::cases! { run_port, ($time, async || $open), port;
+macro_rules! signals_cases {
+    ($make:ident $($with:tt)*) => {
+        $crate::$make! { $($with)*;
             signals: a_node_that_goes, a_pull_that_is_dropped, a_thread_can_be_signalled_again,
                 comes_again_after_a_nack, comes_to_who_pulls, ends_with_an_ack, gives_up_waiting,
                 goes_on_after_a_disturbance, in_disorder, published_twice, reaches_another_node,
@@ -120,13 +171,12 @@ macro_rules! signals_suite {
     };
 }
 
-/// Makes a test of every case a live control must pass. Takes [`Time`](crate::Time) and an
-/// expression that gives [`Nodes<dyn LiveControl>`](crate::Nodes), which may await; it is evaluated
-/// for each case.
+/// Those of a live control.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! live_suite {
-    ($time:expr, $open:expr) => {
-        $crate::cases! { run_port, ($time, async || $open), port;
+macro_rules! live_cases {
+    ($make:ident $($with:tt)*) => {
+        $crate::$make! { $($with)*;
             live: a_dropped_receipt, a_dropped_subscription, a_node_that_has_gone,
                 a_stale_subscriber_elsewhere, another_target, delivers_with_a_receipt,
                 from_several_nodes_at_once, goes_on_after_a_disturbance, many_at_once,
@@ -136,13 +186,12 @@ macro_rules! live_suite {
     };
 }
 
-/// Makes a test of every case an event feed must pass. Takes [`Time`](crate::Time) and an
-/// expression that gives [`Nodes<dyn EventFeed>`](crate::Nodes), which may await; it is evaluated
-/// for each case.
+/// Those of an event feed.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! feed_suite {
-    ($time:expr, $open:expr) => {
-        $crate::cases! { run_port, ($time, async || $open), port;
+macro_rules! feed_cases {
+    ($make:ident $($with:tt)*) => {
+        $crate::$make! { $($with)*;
             feed: a_burst, a_large_event, an_ended_subscription, deltas_come_whole,
                 goes_on_after_a_disturbance, nobody_listens, not_what_the_node_wrote_itself,
                 only_its_thread, several_nodes_listen, several_on_one_node, strange_names,
@@ -154,15 +203,15 @@ macro_rules! feed_suite {
 /// A module per file of cases, and in it a test per case.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! cases {
-    ($run:ident, $with:expr, $port:ident; $($file:ident: $($case:ident),+;)+) => {$(
+macro_rules! tests {
+    ($run:ident, $with:expr; $($file:ident: $($case:ident),+;)+) => {$(
         mod $file {
             #[allow(unused_imports)]
             use super::*;
             $(
                 #[test]
                 fn $case() {
-                    $crate::$run($with, $crate::$port::$file::$case);
+                    $crate::$run($with, $crate::cases::$file::$case);
                 }
             )+
         }
@@ -180,24 +229,27 @@ pub enum Time {
 }
 
 /// Runs one case on an empty store of `backend`.
-pub fn run_store<F: Future<Output = ()>>(backend: impl Backend, case: impl FnOnce(World) -> F) {
+pub fn run_store(backend: impl Backend, case: fn(World) -> Case) {
     // Several workers, so that tasks which race really do.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async { case(World::open(Box::new(backend)).await).await });
+    let mut runtime = Builder::new_multi_thread();
+    let opened: Pin<Box<dyn Future<Output = World>>> = Box::pin(World::open(Box::new(backend)));
+    run(runtime.worker_threads(4), async move { case(opened.await).await });
 }
 
 /// Runs one case on what `open` gives.
-pub fn run_port<P, F: Future<Output = ()>>(
-    (time, open): (Time, impl AsyncFnOnce() -> P),
-    case: impl FnOnce(P) -> F,
+pub fn run_port<P: 'static>(
+    (time, open): (Time, impl AsyncFnOnce() -> P + 'static),
+    case: fn(P) -> Case,
 ) {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().start_paused(time == Time::Paused).build();
-    runtime.expect("a runtime").block_on(async { case(open().await).await });
+    let mut runtime = Builder::new_current_thread();
+    runtime.start_paused(time == Time::Paused);
+    run(&mut runtime, async move { case(open().await).await });
+}
+
+/// Boxed, so that a runtime is made of this once and not for every case.
+fn run(runtime: &mut Builder, case: impl Future<Output = ()> + 'static) {
+    let case: Case = Box::pin(case);
+    runtime.enable_all().build().expect("a runtime").block_on(case);
 }
 
 #[cfg(test)]
