@@ -64,7 +64,8 @@ async fn open(url: &str, schema: &str) -> anyhow::Result<Arc<dyn MailboxStore>> 
 /// Runs as many as go through in so long a time, and says each minute how many these were.
 #[expect(clippy::cast_precision_loss, reason = "far fewer runs than 2^52")]
 async fn churn(store: &Arc<dyn MailboxStore>, time: Duration) -> anyhow::Result<()> {
-    let executor = Arc::new(Counting { ended: AtomicU64::new(0), places: Semaphore::new(UNDER_WAY) });
+    let executor =
+        Arc::new(Counting { ended: AtomicU64::new(0), places: Semaphore::new(UNDER_WAY) });
     let postroom = service_for(store.clone(), executor.clone(), AT_ONCE).await?;
     let end = stopwatch() + time;
     let next = Arc::new(AtomicU64::new(0));

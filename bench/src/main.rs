@@ -3,6 +3,7 @@
 
 mod agents;
 mod churn;
+mod counters;
 mod fixture;
 mod growth;
 mod idle;

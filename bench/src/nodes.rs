@@ -18,10 +18,11 @@ use postroom_signals::postgres::{Bus, Options};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::counters::Counters;
 use crate::fixture::{Nothing, ids, submission, thread};
 use crate::load::{Plan, settled};
 use crate::postgres::open;
-use crate::yardstick::stopwatch;
+use crate::yardstick::{cpu_time, stopwatch};
 
 /// How many nodes are many.
 const NODES: usize = 3;
@@ -51,6 +52,7 @@ pub fn measure(url: &str, nats: Option<&str>, runs: u64) -> anyhow::Result<()> {
 }
 
 async fn measure_at(place: Place<'_>, runs: u64) -> anyhow::Result<()> {
+    let counters = Counters::connect(place.url).await?;
     full(place).await?;
     for submitters in SUBMITTERS {
         let plan = Plan { runs, submitters, threads: 1_000 };
@@ -58,7 +60,7 @@ async fn measure_at(place: Place<'_>, runs: u64) -> anyhow::Result<()> {
         // In turn, so that a noisy moment of the machine meets both.
         for _ in 0..2 {
             for (best, nodes) in best.iter_mut().zip([1, NODES]) {
-                *best = best.max(together(place, nodes, plan).await?);
+                *best = best.max(together(place, nodes, plan, &counters).await?);
             }
         }
         let [one, many] = best;
@@ -122,13 +124,19 @@ impl Place<'_> {
 }
 
 /// How many runs a second so many nodes end together; the submitters are spread over them.
-async fn together(place: Place<'_>, count: usize, plan: Plan) -> anyhow::Result<f64> {
+async fn together(
+    place: Place<'_>,
+    count: usize,
+    plan: Plan,
+    counters: &Counters,
+) -> anyhow::Result<f64> {
     let executor = Arc::new(Nothing::default());
     let mut nodes = Vec::new();
     for _ in 0..count {
         nodes.push(place.node(executor.clone(), AT_ONCE).await?);
     }
-    let start = stopwatch();
+    let before = counters.read().await?;
+    let (cpu, start) = (cpu_time()?, stopwatch());
     let next = Arc::new(AtomicU64::new(0));
     let mut submitters = tokio::task::JoinSet::new();
     for (_, node) in (0..plan.submitters).zip(nodes.iter().cycle()) {
@@ -148,7 +156,11 @@ async fn together(place: Place<'_>, count: usize, plan: Plan) -> anyhow::Result<
     }
     settled(&nodes[0]).await?;
     let elapsed = start.elapsed();
+    let cpu = cpu_time()?.saturating_sub(cpu) / u32::try_from(plan.runs)?;
     anyhow::ensure!(executor.ended() == plan.runs, "every run ran once");
+    let name = format!("nodes/{}: {count} of them", place.name());
+    println!("{name}: {} µs of their own CPU a run", cpu.as_micros());
+    counters.read().await?.since(&before).print(&name, plan.runs);
     for node in nodes {
         node.shutdown().await;
     }

@@ -3,19 +3,18 @@
 
 use std::process::Command as Program;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use postroom_core::command::Command;
 use postroom_core::ports::MailboxStore;
 use postroom_service::TokioSpawner;
 use postroom_stores::postgres::{Options, PostgresStore};
-use tokio_postgres::{Client, NoTls};
 
+use crate::counters::Counters;
 use crate::fixture::{Nothing, ids, service, submission, thread};
 use crate::idle;
 use crate::load::{Plan, run_on, settled};
-use crate::yardstick::{cpu_time, cpu_time_of, stopwatch};
+use crate::yardstick::{cpu_time, stopwatch};
 
 /// How much is queued for the drain.
 const BACKLOG: u64 = 100_000;
@@ -47,7 +46,7 @@ pub fn measure(
     runtime.block_on(async {
         let counters = Counters::connect(url).await?;
         if takes_part(Part::Idle) {
-            idle::measure(open(url, lanes).await?, &counters.0).await?;
+            idle::measure(open(url, lanes).await?, counters.client()).await?;
         }
         if takes_part(Part::Service) {
             Box::pin(serve(url, &counters, plan, lanes)).await?;
@@ -145,68 +144,4 @@ fn pgbench(url: &str, seconds: u64) -> anyhow::Result<()> {
     let line = said.lines().find(|line| line.starts_with("tps")).unwrap_or("no result");
     println!("yardstick: pgbench -N -M prepared with 64 clients: {line}");
     Ok(())
-}
-
-/// What PostgreSQL has counted since it started.
-struct Counters(Client);
-
-#[derive(Clone, Copy)]
-struct Counted {
-    commits: i64,
-    syncs: i64,
-    wal_bytes: i64,
-    server_cpu: Duration,
-}
-
-impl Counters {
-    #[expect(clippy::disallowed_methods, reason = "a benchmark's own connection")]
-    async fn connect(url: &str) -> anyhow::Result<Self> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                eprintln!("the connection that counts ended: {error}");
-            }
-        });
-        Ok(Self(client))
-    }
-
-    async fn read(&self) -> anyhow::Result<Counted> {
-        // What backends have counted reaches the server's memory with some delay.
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let sql = "SELECT (SELECT sum(xact_commit)::bigint FROM pg_stat_database), \
-                   (SELECT wal_sync FROM pg_stat_wal), \
-                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, \
-                   array(SELECT pid FROM pg_stat_activity)";
-        let row = self.0.query_one(sql, &[]).await?;
-        let pids: Vec<i32> = row.get(3);
-        let mut server_cpu = Duration::ZERO;
-        for pid in pids {
-            // A process that has ended since has used nothing that counts here.
-            server_cpu += cpu_time_of(&pid.to_string()).unwrap_or_default();
-        }
-        Ok(Counted { commits: row.get(0), syncs: row.get(1), wal_bytes: row.get(2), server_cpu })
-    }
-}
-
-impl Counted {
-    fn since(self, before: &Self) -> Self {
-        Self {
-            commits: self.commits - before.commits,
-            syncs: self.syncs - before.syncs,
-            wal_bytes: self.wal_bytes - before.wal_bytes,
-            server_cpu: self.server_cpu.saturating_sub(before.server_cpu),
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    fn print(self, name: &str, runs: u64) {
-        let a_run = |count: i64| count as f64 / runs as f64;
-        println!(
-            "{name}: a run takes {:.3} commits (wanted: 0.2), {:.3} syncs (0.15), {:.0} bytes of WAL (4000), {:.0} µs of the server's CPU (200)",
-            a_run(self.commits),
-            a_run(self.syncs),
-            a_run(self.wal_bytes),
-            self.server_cpu.as_secs_f64() * 1e6 / runs as f64,
-        );
-    }
 }
