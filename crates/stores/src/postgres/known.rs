@@ -62,23 +62,34 @@ impl Known {
         let runs = runs_of(sheet, &thread, &dispatches);
         let inputs = inputs_of(slot, &thread, &runs);
         let pending = slot.pending.clone().filter(|pending| pending.len() <= QUEUE_MAX);
-        let (no, weight) = (slot.no, 0);
-        let mut known =
-            Self { no, version, thread, dispatches, runs, due, delayed, pending, inputs, weight };
-        known.weight = known.weighed().filter(|weight| *weight <= WEIGHT_MAX)?;
-        Some(known)
+        let weight = weight::of_thread(&thread)
+            + dispatches.iter().map(|one| weight::of_dispatch(one)).sum::<usize>()
+            + runs.iter().map(|one| weight::of_run(one)).sum::<usize>()
+            + of_messages(pending.as_deref(), &inputs)?;
+        let no = slot.no;
+        (weight <= WEIGHT_MAX).then_some(Self {
+            no,
+            version,
+            thread,
+            dispatches,
+            runs,
+            due,
+            delayed,
+            pending,
+            inputs,
+            weight,
+        })
     }
+}
 
-    /// About how many bytes it takes; nothing where something in it is not measured.
-    fn weighed(&self) -> Option<usize> {
-        let dispatches: usize = self.dispatches.iter().map(|one| weight::of_dispatch(one)).sum();
-        let runs: usize = self.runs.iter().map(|one| weight::of_run(one)).sum();
-        let pending = self.pending.iter().flatten().map(weight::of_pending);
-        let inputs = self.inputs.iter().flat_map(|(_, messages)| messages);
-        let inputs = inputs.map(|one| weight::of_message(&one.message));
-        let messages = pending.chain(inputs).sum::<Option<usize>>()?;
-        Some(weight::of_thread(&self.thread) + dispatches + runs + messages)
-    }
+/// About how many bytes the messages take; nothing where something in them is not measured.
+fn of_messages(
+    pending: Option<&[Pending]>,
+    inputs: &[(SeqRange, Vec<LogMessage>)],
+) -> Option<usize> {
+    let pending = pending.into_iter().flatten().map(weight::of_pending);
+    let inputs = inputs.iter().flat_map(|(_, messages)| messages);
+    pending.chain(inputs.map(|one| weight::of_message(&one.message))).sum()
 }
 
 /// The runs of `dispatches`, and those that the thread points to, as far as they are known.
