@@ -1,7 +1,6 @@
 //! The list of all cases, and the tests that are made of it.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use tokio::runtime::Builder;
 
@@ -232,8 +231,8 @@ pub enum Time {
 pub fn run_store(backend: impl Backend, case: fn(World) -> Case) {
     // Several workers, so that tasks which race really do.
     let mut runtime = Builder::new_multi_thread();
-    let opened: Pin<Box<dyn Future<Output = World>>> = Box::pin(World::open(Box::new(backend)));
-    run(runtime.worker_threads(4), async move { case(opened.await).await });
+    let opening = World::open(Box::new(backend));
+    run(runtime.worker_threads(4), async move { case(opening.await).await });
 }
 
 /// Runs one case on what `open` gives.
