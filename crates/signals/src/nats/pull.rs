@@ -119,11 +119,15 @@ impl<'a> Pull<'a> {
         }
     }
 
-    /// Gives back what has come, and what still comes. It listens until the server has answered: to
-    /// hang up would lose the signal that the server has just chosen this pull for.
+    /// Gives back what has come, at once, and what still comes, as it comes. It listens until the server
+    /// has answered: to hang up would lose the signal that the server has just chosen this pull for.
     async fn take_back(mut self, wait: Duration) {
-        while self.awaited > 0 && self.next(wait + PATIENCE).await.is_ok() {}
-        give_back_all(self.shared, self.signals).await;
+        loop {
+            give_back_all(self.shared, std::mem::take(&mut self.signals)).await;
+            if self.awaited == 0 || self.next(wait + PATIENCE).await.is_err() {
+                return;
+            }
+        }
     }
 }
 
