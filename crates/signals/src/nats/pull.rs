@@ -119,22 +119,23 @@ impl<'a> Pull<'a> {
         }
     }
 
-    /// Gives back what has come, at once, and what still comes, as it comes. It listens until the server
-    /// has answered: to hang up would lose the signal that the server has just chosen this pull for.
+    /// Gives back what has come, and what still comes. It listens until the server has answered: to
+    /// hang up would lose the signal that the server has just chosen this pull for. Not before, or what
+    /// is given back would come to this pull again.
     async fn take_back(mut self, wait: Duration) {
-        loop {
-            give_back_all(self.shared, std::mem::take(&mut self.signals)).await;
-            if self.awaited == 0 || self.next(wait + PATIENCE).await.is_err() {
-                return;
-            }
-        }
+        while self.awaited > 0 && self.next(wait + PATIENCE).await.is_ok() {}
+        give_back_all(self.shared, self.signals).await;
     }
 }
 
 async fn give_back_all(shared: &Shared, signals: Vec<PulledSignal>) {
-    for signal in signals {
+    for signal in &signals {
         // Where it can't be, its acknowledgement is overdue some time.
         let _ = signals::give_back(shared, &signal.receipt, Duration::ZERO).await;
+    }
+    if !signals.is_empty() {
+        // The node may be gone, and with the last who holds the connection all that is not yet sent.
+        let _ = tokio::time::timeout(PATIENCE, shared.client.flush()).await;
     }
 }
 
