@@ -19,7 +19,6 @@ macro_rules! boxed {
     ($port:ident, $given:ty; $($file:ident: $($case:ident),+;)+) => {$(
         #[doc(hidden)]
         pub mod $file {
-            #[allow(unused_imports)]
             use super::*;
             $(
                 pub fn $case(given: $given) -> Case {
