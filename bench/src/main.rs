@@ -88,6 +88,9 @@ enum What {
         /// How many runs.
         #[arg(long, default_value_t = 50_000)]
         runs: u64,
+        /// How many lanes the store of each node has; left out, its default.
+        #[arg(long)]
+        lanes: Option<usize>,
     },
     /// What a claim on PostgreSQL costs after a time at full rate, as a ratio to an empty database.
     Churn {
@@ -157,7 +160,10 @@ fn main() -> anyhow::Result<()> {
                 let plan = load::Plan { runs, submitters, threads };
                 postgres::measure(&url, plan, lanes, yardstick, only)?;
             }
-            What::Nodes { url, nats, runs } => nodes::measure(&url, nats.as_deref(), runs)?,
+            What::Nodes { url, nats, runs, lanes } => {
+                let place = nodes::Place { url: &url, nats: nats.as_deref(), lanes };
+                nodes::measure(place, runs)?;
+            }
             What::Churn { url, minutes } => churn::measure(&url, minutes)?,
             What::Lone { submissions } => lone::measure(submissions)?,
             What::Growth { store, by, samples } => growth::measure(store.as_deref(), by, samples)?,

@@ -39,16 +39,20 @@ const SUBMISSIONS: u64 = 300;
 
 /// Where the nodes meet.
 #[derive(Clone, Copy)]
-struct Place<'u> {
-    url: &'u str,
-    nats: Option<&'u str>,
+pub struct Place<'u> {
+    /// The PostgreSQL server.
+    pub url: &'u str,
+    /// The NATS server, if it is to carry what they tell each other.
+    pub nats: Option<&'u str>,
+    /// How many lanes the store of each has, or its default.
+    pub lanes: Option<usize>,
 }
 
-/// Measures both, with the nodes at the server `url` and, if it is given, at NATS.
-pub fn measure(url: &str, nats: Option<&str>, runs: u64) -> anyhow::Result<()> {
+/// Measures both, with the nodes at `place`.
+pub fn measure(place: Place<'_>, runs: u64) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(measure_at(Place { url, nats }, runs))
+    runtime.block_on(measure_at(place, runs))
 }
 
 async fn measure_at(place: Place<'_>, runs: u64) -> anyhow::Result<()> {
@@ -105,7 +109,7 @@ impl Place<'_> {
         }
         let mut config = Config::default();
         config.limits.max_concurrent_runs = at_once;
-        let store = open(self.url, None).await?;
+        let store = open(self.url, self.lanes).await?;
         let parts = Parts {
             store,
             signals,
