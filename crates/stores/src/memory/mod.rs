@@ -6,6 +6,7 @@
 
 mod access;
 mod claim;
+mod gradual;
 mod list;
 mod mailbox;
 mod own;

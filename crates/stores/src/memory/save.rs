@@ -47,7 +47,7 @@ impl Tables {
                 let threads = &mut self.shared.threads;
                 threads.moved(threads.newest, None, Some(&thread));
                 let rows = Box::new(MailboxRows::new(thread, threads.newest));
-                self.mailboxes.entry(thread_id.clone()).or_insert(rows)
+                self.mailboxes.insert_new(thread_id.clone(), rows)
             }
             // The check has seen to it that there is nothing to write then.
             (None, None) => return Ok(changes.events),

@@ -3,11 +3,11 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::HashMap;
 use postroom_core::dispatch::Dispatch;
 use postroom_core::id::{DispatchId, RunId};
 use postroom_core::run::Run;
 
+use super::gradual::GradualMap;
 use super::shelf::Shelf;
 use super::states::States;
 
@@ -43,17 +43,16 @@ impl Row for Dispatch {
     }
 }
 
-/// Rows, which are numbered as they come: no number is given twice. Run ids are chosen by users, so
-/// each table's hash has a random seed of its own: nobody knows beforehand which ids would collide.
+/// Rows, which are numbered as they come: no number is given twice.
 pub(super) struct Table<V: Row, const STATES: usize> {
     rows: Shelf<Arc<V>>,
-    numbers: HashMap<V::Key, u64>,
+    numbers: GradualMap<V::Key, u64>,
     states: States<STATES>,
 }
 
 impl<V: Row, const STATES: usize> Default for Table<V, STATES> {
     fn default() -> Self {
-        Self { rows: Shelf::default(), numbers: HashMap::default(), states: States::default() }
+        Self { rows: Shelf::default(), numbers: GradualMap::default(), states: States::default() }
     }
 }
 
@@ -76,8 +75,7 @@ impl<V: Row, const STATES: usize> Table<V, STATES> {
         let (key, state) = (row.key().clone(), row.state());
         let number = self.rows.push(row);
         self.states.enter(number, state);
-        let before = self.numbers.insert(key, number);
-        debug_assert!(before.is_none(), "a row that was inserted was there before");
+        self.numbers.insert_new(key, number);
         number
     }
 

@@ -9,13 +9,14 @@ use postroom_core::run::Run;
 use postroom_core::thread::{Readiness, Thread};
 use postroom_core::time::Timestamp;
 
+use super::gradual::GradualMap;
 use super::mailbox::MailboxRows;
 use super::table::Table;
 
 /// The threads, and what is found across them.
 #[derive(Default)]
 pub(super) struct Tables {
-    pub(super) mailboxes: HashMap<ThreadId, Box<MailboxRows>>,
+    pub(super) mailboxes: GradualMap<ThreadId, Box<MailboxRows>>,
     pub(super) shared: Shared,
 }
 
