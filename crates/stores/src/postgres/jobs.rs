@@ -21,6 +21,9 @@ const BATCH_MAX: usize = 256;
 /// What a transaction costs by itself is worth so many commands: fewer are not shared among lanes.
 const SHARE_MIN: usize = 64;
 
+/// So few commands take the server no time to speak of: others do not wait for them.
+const FEW: usize = 8;
+
 /// Commands of one caller, carried out together.
 pub(super) struct Job {
     pub(super) envelopes: Vec<Envelope>,
@@ -49,6 +52,10 @@ struct State {
     waiting: VecDeque<Job>,
     /// How many commands wait.
     commands: usize,
+    /// How many the lanes are at.
+    under_way: usize,
+    /// How many nodes share the server.
+    nodes: usize,
     /// The threads that lanes are at.
     busy: HashSet<ThreadId>,
     lanes: usize,
@@ -61,6 +68,8 @@ impl Jobs {
         let state = State {
             waiting: VecDeque::new(),
             commands: 0,
+            under_way: 0,
+            nodes: 1,
             busy: HashSet::new(),
             lanes,
             closed: false,
@@ -79,6 +88,11 @@ impl Jobs {
         drop(state);
         self.changed.notify_one();
         true
+    }
+
+    /// So many nodes share the server.
+    pub(super) fn nodes_are(&self, count: usize) {
+        self.state.lock().nodes = count.max(1);
     }
 
     /// Takes no more jobs. What waits is still carried out; then the lanes end.
@@ -125,7 +139,18 @@ impl Jobs {
 }
 
 impl State {
+    /// Whether what waits is worth a transaction of its own now. Where the lanes are at more than a [`FEW`],
+    /// a smaller one beside theirs costs more than it gains: what waits goes with all that comes
+    /// meanwhile. The more so where other nodes have transactions under way as well: then it takes a
+    /// share for each of them.
+    fn is_worth_it(&self) -> bool {
+        self.under_way <= FEW || self.commands >= SHARE_MIN * self.nodes
+    }
+
     fn take(&mut self) -> Vec<Job> {
+        if !self.is_worth_it() {
+            return Vec::new();
+        }
         let share = self.commands.div_ceil(self.lanes.max(1)).clamp(SHARE_MIN, BATCH_MAX);
         let mut batch: Vec<Job> = Vec::new();
         let mut commands = 0;
@@ -154,6 +179,7 @@ impl State {
             self.waiting.push_front(job);
         }
         self.commands -= commands;
+        self.under_way += commands;
         self.busy.extend(batch.iter().flat_map(Job::threads).cloned());
         batch
     }
@@ -162,6 +188,7 @@ impl State {
 /// Jobs that a lane is at. Its threads are let go of when it is dropped.
 pub(super) struct Batch {
     jobs: Arc<Jobs>,
+    /// Of each command the one that it is for.
     threads: Vec<ThreadId>,
     /// What is to be carried out, in its order.
     pub(super) taken: Vec<Job>,
@@ -180,6 +207,7 @@ impl Drop for Batch {
         for id in &self.threads {
             state.busy.remove(id);
         }
+        state.under_way -= self.threads.len();
         if !state.waiting.is_empty() {
             self.jobs.changed.notify_one();
         }
@@ -239,6 +267,34 @@ mod tests {
         let first = jobs.take().now_or_never().unwrap().unwrap();
         let second = jobs.take().now_or_never().unwrap().unwrap();
         assert_eq!((first.taken.len(), second.taken.len()), (100, 64));
+    }
+
+    #[test]
+    fn a_handful_does_not_begin_beside_a_large_transaction() {
+        let names: Vec<String> = (0..400).map(|number| format!("t{number}")).collect();
+        let mut fresh = names.iter();
+        let jobs = jobs(2, &[]);
+        let mut put = |count| {
+            for name in fresh.by_ref().take(count) {
+                jobs.put(job(&[name.as_str()]));
+            }
+        };
+        let took = || jobs.take().now_or_never().flatten();
+        put(FEW);
+        let few = took().unwrap();
+        put(1);
+        let beside_few = took().expect("a few are no reason to wait");
+        put(SHARE_MIN - 1);
+        assert!(took().is_none(), "it waits for the rest of a share");
+        put(1);
+        let share = took().expect("a share is worth it");
+        jobs.nodes_are(3);
+        put(SHARE_MIN);
+        assert!(took().is_none(), "with three nodes it takes three shares");
+        drop((few, beside_few));
+        assert!(took().is_none(), "a share is still under way");
+        drop(share);
+        assert_eq!(took().unwrap().taken.len(), SHARE_MIN);
     }
 
     #[test]

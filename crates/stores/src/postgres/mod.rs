@@ -473,7 +473,9 @@ impl MailboxStore for PostgresStore {
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<(), StoreError> {
         let time = self.shared.clock.as_ref().map(|clock| clock.now().0);
-        self.read(async |session| nodes::heartbeat(session, &beat, time).await).await
+        let count = self.read(async |session| nodes::heartbeat(session, &beat, time).await).await?;
+        self.jobs.nodes_are(count);
+        Ok(())
     }
 
     async fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {

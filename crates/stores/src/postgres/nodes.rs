@@ -12,22 +12,38 @@ use super::row::RowReader;
 use super::session::Session;
 use crate::sql::Columns;
 
-/// Notes what a node says of itself; `time` is the time, where it is not the server's.
+/// A node that was not seen for so long, in milliseconds, does no work.
+const SEEN_WITHIN: i64 = 60_000;
+
+/// Notes what a node says of itself; `time` is the time, where it is not the server's. Says how many nodes
+/// there are with it.
 pub(super) async fn heartbeat(
     session: &Session,
     beat: &Heartbeat,
     time: Option<i64>,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
     let up_for = i64::try_from(beat.up_for.as_millis()).unwrap_or(i64::MAX);
     let (active, room) = (number(beat.active_runs), number(beat.max_concurrent_runs));
     let id = beat.id.to_string();
-    session
-        .execute(
+    let rows = session
+        .query(
             Query::NodeBeat,
-            &[&time, &id, &beat.version, &beat.address, &up_for, &active, &room, &beat.is_draining],
+            &[
+                &time,
+                &id,
+                &beat.version,
+                &beat.address,
+                &up_for,
+                &active,
+                &room,
+                &beat.is_draining,
+                &SEEN_WITHIN,
+            ],
         )
         .await?;
-    Ok(())
+    let told = rows.first().ok_or_else(|| Fault::Damaged("a heartbeat says nothing".to_owned()))?;
+    let others: u64 = RowReader::of(told).take()?;
+    Ok(usize::try_from(others).unwrap_or(usize::MAX).saturating_add(1))
 }
 
 /// All nodes, by id.

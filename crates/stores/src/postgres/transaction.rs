@@ -360,7 +360,7 @@ impl Transaction<'_> {
 const FRONT: usize = 3;
 
 /// How much of it is read ahead.
-const AHEAD: usize = QUEUE_MAX / 2;
+const AHEAD: usize = QUEUE_MAX / 4;
 
 /// How many columns tell a thread's version and no more.
 const VERSION_COLUMNS: usize = 3;
