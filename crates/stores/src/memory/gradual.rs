@@ -5,13 +5,16 @@ use std::hash::{BuildHasher, Hash};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// Into how many pieces a map is taken apart.
-const PIECES: usize = 16;
+/// The last of the pieces that a map is taken apart into.
+const LAST: u8 = 15;
+
+/// How many they are.
+const PIECES: usize = LAST as usize + 1;
 
 /// Which piece each of 256 equal parts of all hashes belongs to. A table doubles when it is full; so the
 /// pieces are of different sizes, each by the 16th root of two larger than the one before: each is full
 /// at another time, evenly spread, while the map doubles once.
-const PIECE_OF: [u8; 256] = pieces();
+static PIECE_OF: [u8; 256] = pieces();
 
 /// The 16th root of two, as a part of 2^16.
 const STEP: usize = 68_438;
@@ -20,7 +23,7 @@ const fn pieces() -> [u8; 256] {
     let mut pieces = [0; 256];
     let (mut part, mut piece, mut end) = (0, 0, STEP);
     while part < pieces.len() {
-        if (part << 8) + (1 << 16) >= end && piece + 1 < PIECES as u8 {
+        if (part << 8) + (1 << 16) >= end && piece < LAST {
             piece += 1;
             end = (end * STEP) >> 16;
         }
@@ -101,8 +104,8 @@ mod tests {
     #[test]
     fn it_grows_a_piece_at_a_time() {
         let mut map = GradualMap::default();
-        let room = |map: &GradualMap<u64, ()>| map.pieces.each_ref().map(HashTable::capacity);
-        for number in 0..50_000_u64 {
+        let room = |map: &GradualMap<usize, ()>| map.pieces.each_ref().map(HashTable::capacity);
+        for number in 0..50_000_usize {
             map.insert_new(number, ());
         }
         // How many entries were moved, in each quarter of what doubles the map.
@@ -115,7 +118,7 @@ mod tests {
                 if *before != after {
                     let at_once = map.pieces[piece].len();
                     assert!(at_once < 10_000, "{at_once} entries were moved at once");
-                    moved[(number as usize - 50_000) / 12_500] += at_once;
+                    moved[(number - 50_000) / 12_500] += at_once;
                 }
             }
         }
