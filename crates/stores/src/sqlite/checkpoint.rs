@@ -13,13 +13,13 @@ use rusqlite::{Connection, ErrorCode};
 
 /// From how many pages of 4 KiB on the log is brought into the database. A page that changes all the
 /// time is then written there once in thousands of changes, and the syncs are spread over many commits.
-const LONG: c_int = 8192;
+const LONG: c_int = 16_384;
 
 /// How many more of them the writer lets the thread have before it waits for it.
-const FAR: c_int = 4 * LONG;
+const FAR: c_int = 2 * LONG;
 
 /// How many the writer may have left to it.
-const LITTLE: c_int = LONG / 16;
+const LITTLE: c_int = LONG / 32;
 
 /// Or which part of the log: where one transaction writes more than a little, less is never left.
 const PART: c_int = 8;

@@ -14,7 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 
 /// A log that a long read has let grow is cut back to so many bytes.
-const SIZE_LIMIT: u32 = 64 << 20;
+const SIZE_LIMIT: u32 = 96 << 20;
 
 /// A connection for writing, and its log.
 #[derive(Debug)]
