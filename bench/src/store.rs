@@ -11,12 +11,16 @@ use postroom_core::id::{NodeId, ThreadId};
 use postroom_core::ports::MailboxStore;
 
 use crate::fixture::{memory, submission, thread};
-use crate::yardstick::stopwatch;
+use crate::yardstick::{stopwatch, touch_memory};
 
 /// Over how many threads the runs are spread.
 const THREADS: u64 = 1_000;
 
+/// What a run leaves behind in memory, and what growing tables take for a moment, at most.
+const RUN_BYTES: usize = 2_500;
+
 pub fn measure(runs: u64) -> anyhow::Result<()> {
+    touch_memory(usize::try_from(runs)? * RUN_BYTES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let rates = runtime.block_on(lifecycles(&memory(), runs))?;
     let (first, last) = (rates.first().copied(), rates.last().copied());
