@@ -7,11 +7,13 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use postroom_core::command::{Command, Envelope};
 use postroom_core::id::ThreadId;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::transaction::Outcome;
 
@@ -23,6 +25,9 @@ const SHARE_MIN: usize = 64;
 
 /// So few commands take the server no time to speak of: others do not wait for them.
 const FEW: usize = 8;
+
+/// For so long do more let others go first: a transaction that waits for a lock must not hold up the rest.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Commands of one caller, carried out together.
 pub(super) struct Job {
@@ -103,14 +108,16 @@ impl Jobs {
 
     /// A share of what waits, once there is some; nothing when all is done for good.
     pub(super) async fn take(self: &Arc<Self>) -> Option<Batch> {
+        let mut until = None;
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Listens from here on: what is put after the look wakes it.
             changed.as_mut().enable();
-            let ended = {
+            let lets_others_go = {
                 let mut state = self.state.lock();
-                let batch = state.take();
+                let is_due = state.is_worth_it() || until.is_some_and(|at| at <= Instant::now());
+                let batch = if is_due { state.take() } else { Vec::new() };
                 if !batch.is_empty() {
                     if !state.waiting.is_empty() {
                         // There may be a share for another lane.
@@ -118,12 +125,19 @@ impl Jobs {
                     }
                     return Some(Batch::of(self.clone(), batch));
                 }
-                state.closed && state.waiting.is_empty()
+                if state.closed && state.waiting.is_empty() {
+                    return None;
+                }
+                !is_due && !state.waiting.is_empty()
             };
-            if ended {
-                return None;
+            if lets_others_go {
+                let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
+                // Whichever it is, what waits is looked at again.
+                let _ = timeout_at(until, changed).await;
+            } else {
+                until = None;
+                changed.await;
             }
-            changed.await;
         }
     }
 
@@ -148,9 +162,6 @@ impl State {
     }
 
     fn take(&mut self) -> Vec<Job> {
-        if !self.is_worth_it() {
-            return Vec::new();
-        }
         let share = self.commands.div_ceil(self.lanes.max(1)).clamp(SHARE_MIN, BATCH_MAX);
         let mut batch: Vec<Job> = Vec::new();
         let mut commands = 0;
@@ -269,8 +280,8 @@ mod tests {
         assert_eq!((first.taken.len(), second.taken.len()), (100, 64));
     }
 
-    #[test]
-    fn a_handful_does_not_begin_beside_a_large_transaction() {
+    #[tokio::test(start_paused = true)]
+    async fn a_handful_does_not_begin_beside_a_large_transaction() {
         let names: Vec<String> = (0..400).map(|number| format!("t{number}")).collect();
         let mut fresh = names.iter();
         let jobs = jobs(2, &[]);
@@ -291,7 +302,10 @@ mod tests {
         jobs.nodes_are(3);
         put(SHARE_MIN);
         assert!(took().is_none(), "with three nodes it takes three shares");
-        drop((few, beside_few));
+        let overdue = jobs.take().await.expect("it does not wait for ever");
+        assert_eq!(overdue.taken.len(), SHARE_MIN);
+        put(SHARE_MIN);
+        drop((few, beside_few, overdue));
         assert!(took().is_none(), "a share is still under way");
         drop(share);
         assert_eq!(took().unwrap().taken.len(), SHARE_MIN);
