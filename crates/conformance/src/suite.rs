@@ -62,6 +62,7 @@ macro_rules! feed_suite {
 macro_rules! store_cases {
     ($make:ident $($with:tt)*) => {
         $crate::$make! { $($with)*;
+            answers: behind_a_run_that_ends, behind_a_run_that_goes_on_later, behind_what_is_retracted;
             begin: a_retry_begins_clean, inherits_the_agent_state, is_fenced, keeps_the_agent,
                 not_after_a_cancel, not_after_an_interrupt, starts_the_run;
             cancel: executing_work_can_be_left_alone, executing_work_is_asked_to_stop,

@@ -30,6 +30,9 @@ fn play(seeds: &[Seed], mut after: impl FnMut(&str, bool, &Tables)) {
         trace.0.push(format!("{} {thread}: {command:?}", tables.now.get()));
         let reply = tables.apply(&thread, command);
         trace.0.push(format!("  -> {reply:?}"));
+        if let Some(activation) = reply.as_ref().ok().and_then(support::begun) {
+            support::invariants::check_activation(&tables, activation);
+        }
         match &reply {
             Ok(Reply::Claimed(None) | Reply::Reclaimed(None)) => after(name, false, &tables),
             Ok(_) => after(name, true, &tables),
@@ -48,7 +51,7 @@ struct Trace(Vec<String>);
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        if std::thread::panicking() && self.0.len() <= 40 {
+        if std::thread::panicking() && self.0.len() <= 60 {
             eprintln!("{}", self.0.join("\n"));
         }
     }
@@ -73,6 +76,35 @@ proptest! {
     ) {
         play(&seeds, |_, _, _| {});
     }
+}
+
+/// A run waits for input, and a barrier that is for another run keeps a message from it. The other
+/// run ends with nothing queued behind it.
+#[test]
+fn what_a_barrier_kept_from_a_waiting_run_reaches_it() {
+    play(
+        &[
+            [203, 55, 0, 157, 0, 20],
+            [243, 161, 215, 38, 6, 162],
+            [43, 91, 95, 34, 1, 2],
+            [43, 5, 41, 1, 11, 25],
+            [160, 0, 0, 0, 0, 0],
+            [153, 13, 0, 37, 0, 0],
+            [203, 55, 185, 61, 52, 235],
+            [0, 0, 0, 0, 0, 0],
+            [83, 7, 65, 26, 6, 113],
+            [0, 0, 0, 0, 0, 0],
+            [34, 19, 0, 0, 0, 0],
+            [182, 31, 1, 0, 0, 50],
+            [203, 125, 215, 124, 244, 35],
+            [102, 7, 1, 122, 46, 44],
+            [123, 89, 157, 4, 1, 2],
+            [102, 1, 25, 0, 0, 50],
+            [182, 5, 1, 33, 0, 0],
+            [0, 0, 0, 0, 0, 0],
+        ],
+        |_, _, _| {},
+    );
 }
 
 /// A property is worth what its inputs reach: every command must be seen to succeed.

@@ -5,10 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use postroom_core::command::{DecidedVia, Mode, Step, Suspend, Wait};
+use postroom_core::command::{DecidedVia, Mode, Start, Step, Submit, Suspend, Wait};
 use postroom_core::error::Refusal;
 use postroom_core::id::ToolCallId;
 use postroom_core::message::NewMessage;
+use postroom_core::pending::{Boundary, Delivery, Granularity};
 use postroom_core::ports::RunOutcome;
 use postroom_core::run::{RunState, Termination, WaitReason};
 use postroom_core::ticket::{Decision, DecisionAction, Ticket};
@@ -160,6 +161,41 @@ async fn a_run_that_waits_durably_is_resumed_by_its_decision() {
     let decided = node.decide(&run.run_id, vec![decision("a", "go")]).await.unwrap();
     assert!(matches!(decided.via, DecidedVia::Queued(_)));
     assert_eq!(finished(&node, &run.run_id).await.output.as_deref(), Some("go"));
+}
+
+/// Behind a barrier that is for a run of tomorrow a message waits for the run that it answers.
+#[tokio::test(start_paused = true)]
+async fn taking_a_barrier_back_lets_an_answer_through_at_once() {
+    let mut house = House::alone();
+    let executor = scripted(|activation, _| async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let heard = texts(&activation.input);
+        if heard.ends_with("second") {
+            return RunOutcome::natural_end(Some(heard));
+        }
+        RunOutcome::Waiting { last: Box::default(), wait: Wait::new(WaitReason::UserInput) }
+    });
+    let node = house.started(executor).await;
+    let run = send(&node, "t", Mode::Enqueue, "begin").await;
+    let say = |text: &str, delivery: Delivery, mode: Mode| {
+        let tomorrow = Start::In(Duration::from_hours(24));
+        let start = if delivery.barrier { tomorrow } else { Start::Now };
+        node.submit(Some(thread("t")), Submit { delivery, start, ..submit(mode, text) })
+    };
+    let plain = Delivery::default();
+    let alone = Delivery { granularity: Granularity::One, ..plain };
+    let barrier = Delivery { boundary: Some(Boundary::NewRun), barrier: true, ..plain };
+    say("first", alone, Mode::Steer).await.unwrap();
+    let kept_back = say("other", barrier, Mode::Enqueue).await.unwrap();
+    say("second", plain, Mode::Steer).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let waiting = finished(&node, &run.run_id).await;
+    assert_eq!((waiting.run_state(), waiting.attempt), (RunState::Waiting, 2));
+
+    node.retract_pending(&thread("t"), &kept_back.message_ids[0]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let done = finished(&node, &run.run_id).await;
+    assert_eq!(done.output.as_deref(), Some("begin+first+second"));
 }
 
 #[tokio::test(start_paused = true)]

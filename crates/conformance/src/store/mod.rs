@@ -1,5 +1,6 @@
 //! What a store must do, a file per operation. Each case is given an empty store.
 
+pub mod answers;
 pub mod begin;
 pub mod cancel;
 pub mod claim;

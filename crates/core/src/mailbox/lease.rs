@@ -33,12 +33,12 @@ impl Work<'_> {
             let run = self.run(&dispatch.run_id)?;
             if dispatch.epoch < self.thread.epoch || run.stop_requested {
                 self.supersede(&dispatch)?;
-                self.follow_up(&dispatch.agent_id, Some(&dispatch))?;
             } else {
                 self.reset_attempt(&dispatch);
                 self.put_back(dispatch.id, self.now)?;
             }
         }
+        self.hand_over(&dispatch)?;
         Ok(Reply::Done)
     }
 }

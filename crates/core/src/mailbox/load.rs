@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::command::{CancelTarget, Command, Envelope, Mode, Submit, Take};
+use crate::command::{CancelTarget, Command, Envelope, Mode, Outcome, Submit, Take};
 use crate::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use crate::id::{DispatchId, MessageId, RunId};
 use crate::message::NewMessage;
@@ -123,10 +123,13 @@ impl<R: Rows> Loader<'_, R> {
                 self.claimed()?;
                 self.claimed_run()?;
                 self.known(&settle.step.messages)?;
-                self.pending()?;
+                self.handed_over()?;
                 if let Some(next) = &settle.next {
                     self.front()?;
                     self.beginning(next.begin)?;
+                    if next.begin {
+                        self.going_on(&settle.outcome)?;
+                    }
                 } else {
                     self.first_queued(HEAD)?;
                 }
@@ -144,14 +147,14 @@ impl<R: Rows> Loader<'_, R> {
                 self.claimed()?;
                 self.claimed_run()?;
                 self.front()?;
-                self.pending()?;
+                self.handed_over()?;
             }
             Command::Cancel { target, .. } => self.cancel(target)?,
             Command::Interrupt => {
                 self.claimed()?;
                 self.claimed_run()?;
                 self.whole_queue()?;
-                self.pending()?;
+                self.handed_over()?;
             }
             Command::Requeue { dispatch_id, .. } => {
                 self.claimed()?;
@@ -171,8 +174,14 @@ impl<R: Rows> Loader<'_, R> {
                 self.answered(run_id)?;
                 self.known(messages)?;
             }
-            Command::EditPending { message_id, .. } | Command::RetractPending { message_id } => {
+            Command::EditPending { message_id, .. } => {
                 self.pending()?;
+                self.known_id(message_id)?;
+            }
+            Command::RetractPending { message_id } => {
+                self.claimed()?;
+                self.first_queued(HEAD)?;
+                self.handed_over()?;
                 self.known_id(message_id)?;
             }
             Command::ReorderPending { message_ids } => {
@@ -249,7 +258,7 @@ impl<R: Rows> Loader<'_, R> {
         }
         let begins = submit.claim.as_ref().is_some_and(|request| request.begin);
         if !self.is_claimed() && (interrupts || begins) {
-            self.pending()?;
+            self.handed_over()?;
         }
         if !self.is_claimed() && begins {
             self.pointed_run(|thread| thread.ended_run_id.clone())?;
@@ -266,7 +275,7 @@ impl<R: Rows> Loader<'_, R> {
         self.claimed()?;
         self.claimed_run()?;
         self.front()?;
-        self.pending()?;
+        self.handed_over()?;
         match target {
             CancelTarget::Dispatch(id) => {
                 self.dispatch(*id)?;
@@ -304,10 +313,30 @@ impl<R: Rows> Loader<'_, R> {
         Ok(())
     }
 
+    /// What a settle that begins a run touches if it is none of those that were in the queue: the
+    /// settled run itself, one that waits and gets its answer, or a new one made of steering.
+    fn going_on(&mut self, outcome: &Outcome) -> Result<(), R::Error> {
+        let mut run_ids = Vec::new();
+        if matches!(outcome, Outcome::Wait(_) | Outcome::Nack { .. }) {
+            run_ids.extend(self.claimed_run()?);
+        }
+        for target in self.targets() {
+            let waits = self.find_run(&target).is_some_and(|run| run.wait_reason().is_some());
+            if waits && !run_ids.contains(&target) {
+                run_ids.push(target);
+            }
+        }
+        run_ids.iter().try_for_each(|run_id| self.start_of(run_id))?;
+        if !self.mailbox.pending.is_empty() {
+            self.pointed_run(|thread| thread.ended_run_id.clone())?;
+        }
+        Ok(())
+    }
+
     /// What the start of a run touches: its input, what is pending for it, and the run whose state
     /// it inherits.
     fn start_of(&mut self, run_id: &RunId) -> Result<(), R::Error> {
-        self.pending()?;
+        self.handed_over()?;
         self.input(run_id)?;
         let inherits = self
             .find_run(run_id)
@@ -382,6 +411,27 @@ impl<R: Rows> Loader<'_, R> {
             self.mailbox.pending = self.rows.pending(&self.mailbox.thread_id)?;
         }
         Ok(())
+    }
+
+    /// What is pending, and the runs that it is for: one that waits may get it when another's
+    /// delivery is over.
+    fn handed_over(&mut self) -> Result<(), R::Error> {
+        self.pending()?;
+        for run_id in self.targets() {
+            self.run(&run_id)?;
+            self.dispatch_of_run(&run_id)?;
+        }
+        Ok(())
+    }
+
+    /// The runs that pending messages are for.
+    fn targets(&self) -> Vec<RunId> {
+        let targets =
+            self.mailbox.pending.iter().filter_map(|pending| pending.target_run_id.as_ref());
+        let mut targets: Vec<RunId> = targets.cloned().collect();
+        targets.sort();
+        targets.dedup();
+        targets
     }
 
     fn known(&mut self, messages: &[NewMessage]) -> Result<(), R::Error> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::command::{Reply, Submitted, SubmittedStatus};
+use crate::dispatch::DispatchStatus;
 use crate::error::Refusal;
 use crate::event::EventBody;
-use crate::id::{MessageId, RunId};
+use crate::id::{DispatchId, MessageId, RunId};
 use crate::message::{Content, Message, NewMessage};
 use crate::pending::{Boundary, Delivery, Granularity, Pending};
 use crate::run::{RunState, WaitReason};
@@ -148,6 +149,51 @@ impl Work<'_> {
         self.append_input(run_id, answers)
     }
 
+    /// Gives each run that waits what is pending for it and was kept back until now by a barrier
+    /// that was not for it. Says which dispatch the first of them goes on with.
+    pub(super) fn answer_waiting(&mut self) -> Result<Option<DispatchId>, Refusal> {
+        let mut first = None;
+        while !self.is_busy()
+            && let Some(run_id) = self.answerable()
+        {
+            let answers = self.take(Occasion::Answer(&run_id));
+            self.append_input(&run_id, answers)?;
+            let (priority, max_attempts) = self.budget_of(&run_id);
+            let id = self.queue_again(&run_id, self.now, priority, max_attempts)?;
+            first.get_or_insert(id);
+        }
+        Ok(first)
+    }
+
+    /// The first run that waits for a message, has one pending that nothing keeps from it, and is
+    /// not about to go on anyway.
+    fn answerable(&mut self) -> Option<RunId> {
+        self.pending.sort_by_key(|pending| pending.position);
+        let targets = self.pending.iter().filter_map(|pending| pending.target_run_id.as_ref());
+        targets
+            .filter(|target| self.lacks_an_answer(target))
+            .find(|target| self.reaches(target))
+            .cloned()
+    }
+
+    fn lacks_an_answer(&self, run_id: &RunId) -> bool {
+        let reason = self.runs.get(run_id).and_then(|run| run.wait_reason());
+        let goes_on = self
+            .unfinished_dispatch(run_id)
+            .is_some_and(|dispatch| dispatch.status == DispatchStatus::Queued { due: true });
+        reason.is_some_and(|reason| reason != WaitReason::ToolPermission) && !goes_on
+    }
+
+    /// Whether a message that is for this run alone may be its answer now.
+    fn reaches(&self, run_id: &RunId) -> bool {
+        let occasion = Occasion::Answer(run_id);
+        let mut in_reach =
+            self.pending.iter().take_while(|pending| occasion.admits(pending) || !pending.barrier);
+        in_reach.any(|pending| {
+            occasion.admits(pending) && pending.target_run_id.as_ref() == Some(run_id)
+        })
+    }
+
     /// Keeps messages for a run that executes or waits.
     pub(super) fn keep_for(
         &mut self,
@@ -252,6 +298,7 @@ impl Work<'_> {
         let target = self.pending_message(id)?.target_run_id.clone();
         self.remove_pending(id);
         self.event(target.as_ref(), EventBody::MessageRetracted { message_id: id.clone() });
+        self.answer_waiting()?;
         Ok(Reply::Done)
     }
 

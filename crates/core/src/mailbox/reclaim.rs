@@ -21,10 +21,8 @@ impl Work<'_> {
         let Some(dispatch) = lost else { return Ok(Reply::Reclaimed(None)) };
         if !self.leave_waiting(&dispatch)? {
             self.fail_attempt(&dispatch, retry_in, "the node that executed it was lost")?;
-            if self.run(&dispatch.run_id)?.is_done() {
-                self.follow_up(&dispatch.agent_id, Some(&dispatch))?;
-            }
         }
+        self.hand_over(&dispatch)?;
         Ok(Reply::Reclaimed(Some(self.dispatch(dispatch.id)?.clone())))
     }
 

@@ -143,15 +143,26 @@ impl Work<'_> {
         self.finish_run(&dispatch.run_id, &result)
     }
 
-    /// Turns steering that no run has taken in into the thread's next dispatch. It takes the place
-    /// in the queue of the dispatch that ended, where that is known.
+    /// What a delivery that is over leaves to others: nothing of what was pending is stuck.
+    pub(super) fn hand_over(&mut self, dispatch: &Dispatch) -> Result<Option<DispatchId>, Refusal> {
+        if self.run(&dispatch.run_id)?.is_done() {
+            self.follow_up(&dispatch.agent_id, Some(dispatch))
+        } else {
+            self.answer_waiting()
+        }
+    }
+
+    /// Gives what is pending to a run that waits for it, else turns steering that no run has taken
+    /// in into the thread's next dispatch. It takes the place in the queue of the dispatch that
+    /// ended, where that is known.
     pub(super) fn follow_up(
         &mut self,
         agent_id: &AgentId,
         ended: Option<&Dispatch>,
     ) -> Result<Option<DispatchId>, Refusal> {
-        if self.is_busy() {
-            return Ok(None);
+        let answered = self.answer_waiting()?;
+        if self.is_busy() || answered.is_some() {
+            return Ok(answered);
         }
         let messages: Vec<Arc<Message>> = self.take(Occasion::Start);
         if messages.is_empty() || committed(Fault::SettleDropsSteering) {

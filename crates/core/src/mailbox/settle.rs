@@ -18,7 +18,7 @@ impl Work<'_> {
     pub(super) fn settle(&mut self, settle: Settle) -> Result<Reply, Refusal> {
         let dispatch = self.fence(&settle.claim)?;
         self.write_step(&dispatch, settle.step)?;
-        let mut follow_up = match settle.outcome {
+        let resumed = match settle.outcome {
             Outcome::Ack(result) => self.ack(&dispatch, &result)?,
             Outcome::Wait(wait) => self.wait(&dispatch, wait)?,
             Outcome::Nack { retry_in, error } => {
@@ -32,9 +32,7 @@ impl Work<'_> {
                 None
             }
         };
-        if follow_up.is_none() && self.run(&dispatch.run_id)?.is_done() {
-            follow_up = self.follow_up(&dispatch.agent_id, Some(&dispatch))?;
-        }
+        let freed = self.hand_over(&dispatch)?;
         let next = match &settle.next {
             Some(request) => self.claim_next(request)?,
             None => None,
@@ -42,7 +40,7 @@ impl Work<'_> {
         Ok(Reply::Settled(Box::new(Settled {
             dispatch: self.dispatch(dispatch.id)?.clone(),
             run: self.run(&dispatch.run_id)?.clone(),
-            follow_up,
+            follow_up: resumed.or(freed),
             next,
             more_due: !self.is_busy() && self.head().is_some(),
         })))

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use postroom_core::command::Activation;
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use postroom_core::event::EventBody;
 use postroom_core::id::{DispatchId, MessageId, RunId, ThreadId};
+use postroom_core::message::LogMessage;
+use postroom_core::pending::{Boundary, Pending};
 use postroom_core::report::Report;
-use postroom_core::run::{RunState, RunStatus, WaitReason};
+use postroom_core::run::{RunState, RunStatus, SeqRange, WaitReason};
 use postroom_core::thread::{Readiness, Thread};
 
 use super::Tables;
@@ -92,6 +95,52 @@ fn check_thread(tables: &Tables, thread: &Thread) {
         !untaken || will_take || !claimed.is_empty() || !queue.is_empty(),
         "steering is stuck in an idle thread"
     );
+    if claimed.is_empty() && queue.is_empty() {
+        check_answers(tables, thread);
+    }
+}
+
+/// In an idle thread, what a waiting run may have of the pending messages, it has.
+fn check_answers(tables: &Tables, thread: &Thread) {
+    let mut pending: Vec<&Pending> =
+        tables.pending.iter().filter(|((id, _), _)| *id == thread.id).map(|(_, p)| p).collect();
+    pending.sort_by_key(|pending| pending.position);
+    for run in tables.runs.values().filter(|run| run.thread_id == thread.id) {
+        if matches!(run.wait_reason(), None | Some(WaitReason::ToolPermission)) {
+            continue;
+        }
+        for pending in &pending {
+            let is_its = pending.target_run_id.as_ref() == Some(&run.id);
+            let may_take =
+                (is_its || pending.target_run_id.is_none()) && pending.boundary != Boundary::NewRun;
+            assert!(!is_its || !may_take, "{} waits, and does not get its message", run.id);
+            if pending.barrier && !may_take {
+                break;
+            }
+        }
+    }
+}
+
+/// A run that begins has all of its input and, the first time, a state of its own or that of the
+/// run before it.
+pub fn check_activation(tables: &Tables, activation: &Activation) {
+    let run = &activation.run;
+    let mut input: Vec<&LogMessage> = tables
+        .messages
+        .iter()
+        .filter(|(thread_id, row)| {
+            let its = |range: &SeqRange| (range.first..=range.last).contains(&row.seq);
+            *thread_id == run.thread_id && run.input.iter().any(its)
+        })
+        .map(|(_, row)| row)
+        .collect();
+    input.sort_by_key(|row| row.seq);
+    assert_eq!(activation.input.iter().collect::<Vec<_>>(), input, "{} misses input", run.id);
+    if run.attempt == 1 {
+        let ended = tables.threads[&run.thread_id].ended_run_id.as_ref();
+        let state = ended.and_then(|id| tables.runs.get(id)).and_then(|run| run.state.clone());
+        assert!(run.state.is_some() || state.is_none(), "{} does not inherit its state", run.id);
+    }
 }
 
 fn check_runs(tables: &Tables) {

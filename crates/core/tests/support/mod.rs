@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use postroom_core::command::{Command, Envelope, Reply, Submitted};
+use postroom_core::command::{Activation, Begun, Command, Envelope, Reply, Submitted};
 use postroom_core::dispatch::{Dispatch, DispatchState, DispatchStatus};
 use postroom_core::error::Refusal;
 use postroom_core::event::SharedEvent;
@@ -34,6 +34,22 @@ impl IdSource for Counter {
 
     fn random(&self) -> u64 {
         0
+    }
+}
+
+/// The run that a command has begun.
+pub fn begun(reply: &Reply) -> Option<&Activation> {
+    let claimed = match reply {
+        Reply::Begun(Begun::Started(activation)) => return Some(activation),
+        Reply::Claimed(claimed) => claimed,
+        Reply::Submitted(submitted) => &submitted.claimed,
+        Reply::Settled(settled) => &settled.next,
+        Reply::Decided(decided) => &decided.claimed,
+        _ => return None,
+    };
+    match &claimed.as_ref()?.begun {
+        Some(Begun::Started(activation)) => Some(activation),
+        _ => None,
     }
 }
 

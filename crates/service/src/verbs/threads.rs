@@ -89,10 +89,17 @@ impl Postroom {
     async fn change(&self, thread_id: &ThreadId, command: Command) -> Result<(), Error> {
         self.inner.lifecycle.accepts()?;
         let envelope = self.envelope(thread_id.clone(), command);
+        // What a message that is taken back kept from a run that waits may be read now.
+        let may_free = matches!(envelope.command, Command::RetractPending { .. });
         self.inner
             .carry_through(move |node| async move {
                 match node.apply_one(envelope).await {
-                    Ok(_) => Done::well(()),
+                    Ok(_) => {
+                        if may_free {
+                            node.ready.mark();
+                        }
+                        Done::well(())
+                    }
                     Err(error) => Done::failed(error),
                 }
             })
