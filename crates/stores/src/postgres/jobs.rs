@@ -29,6 +29,10 @@ const FEW: usize = 8;
 /// For so long do more let others go first: a transaction that waits for a lock must not hold up the rest.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// Where other nodes keep the server busy: for so long those who were just answered are waited for, who
+/// mostly have something to say again.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Commands of one caller, carried out together.
 pub(super) struct Job {
     pub(super) envelopes: Vec<Envelope>,
@@ -61,6 +65,8 @@ struct State {
     under_way: usize,
     /// How many nodes share the server.
     nodes: usize,
+    /// How many commands were carried out together last, and when they were.
+    answered: Option<(usize, Instant)>,
     /// The threads that lanes are at.
     busy: HashSet<ThreadId>,
     lanes: usize,
@@ -75,6 +81,7 @@ impl Jobs {
             commands: 0,
             under_way: 0,
             nodes: 1,
+            answered: None,
             busy: HashSet::new(),
             lanes,
             closed: false,
@@ -108,16 +115,17 @@ impl Jobs {
 
     /// A share of what waits, once there is some; nothing when all is done for good.
     pub(super) async fn take(self: &Arc<Self>) -> Option<Batch> {
-        let mut until = None;
+        let mut since = None;
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Listens from here on: what is put after the look wakes it.
             changed.as_mut().enable();
-            let lets_others_go = {
+            let until = {
                 let mut state = self.state.lock();
-                let is_due = state.is_worth_it() || until.is_some_and(|at| at <= Instant::now());
-                let batch = if is_due { state.take() } else { Vec::new() };
+                let now = Instant::now();
+                let until = state.lets_others_go(*since.get_or_insert(now)).filter(|at| *at > now);
+                let batch = if until.is_none() { state.take() } else { Vec::new() };
                 if !batch.is_empty() {
                     if !state.waiting.is_empty() {
                         // There may be a share for another lane.
@@ -128,15 +136,15 @@ impl Jobs {
                 if state.closed && state.waiting.is_empty() {
                     return None;
                 }
-                !is_due && !state.waiting.is_empty()
+                if state.waiting.is_empty() {
+                    since = None;
+                }
+                until.filter(|_| !state.waiting.is_empty())
             };
-            if lets_others_go {
-                let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
+            match until {
                 // Whichever it is, what waits is looked at again.
-                let _ = timeout_at(until, changed).await;
-            } else {
-                until = None;
-                changed.await;
+                Some(until) => drop(timeout_at(until, changed).await),
+                None => changed.await,
             }
         }
     }
@@ -153,12 +161,16 @@ impl Jobs {
 }
 
 impl State {
-    /// Whether what waits is worth a transaction of its own now. Where the lanes are at more than a [`FEW`],
-    /// a smaller one beside theirs costs more than it gains: what waits goes with all that comes
-    /// meanwhile. The more so where other nodes have transactions under way as well: then it takes a
-    /// share for each of them.
-    fn is_worth_it(&self) -> bool {
-        self.under_way <= FEW || self.commands >= SHARE_MIN * self.nodes
+    /// Until when what waits, `since` then, leaves others the server; nothing, where it is worth a
+    /// transaction of its own now. Where the lanes are at more than a [`FEW`], a smaller one beside theirs
+    /// costs more than it gains: what waits goes with all that comes meanwhile. The more so where other
+    /// nodes have transactions under way as well: then it takes a share for each of them.
+    fn lets_others_go(&self, since: Instant) -> Option<Instant> {
+        if self.under_way > FEW {
+            return (self.commands < SHARE_MIN * self.nodes).then(|| since + PATIENCE);
+        }
+        let (count, at) = self.answered.filter(|_| self.nodes > 1)?;
+        (count > FEW && self.commands < count).then(|| at + GATHER)
     }
 
     fn take(&mut self) -> Vec<Job> {
@@ -219,6 +231,7 @@ impl Drop for Batch {
             state.busy.remove(id);
         }
         state.under_way -= self.threads.len();
+        state.answered = Some((self.threads.len(), Instant::now()));
         if !state.waiting.is_empty() {
             self.jobs.changed.notify_one();
         }
@@ -309,6 +322,35 @@ mod tests {
         assert!(took().is_none(), "a share is still under way");
         drop(share);
         assert_eq!(took().unwrap().taken.len(), SHARE_MIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beside_other_nodes_those_who_were_just_answered_are_waited_for() {
+        let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
+        let mut fresh = names.iter();
+        let jobs = jobs(2, &[]);
+        let mut put = |count| {
+            for name in fresh.by_ref().take(count) {
+                jobs.put(job(&[name.as_str()]));
+            }
+        };
+        let took = || jobs.take().now_or_never().flatten().map(|batch| batch.taken.len());
+        put(20);
+        assert_eq!(took(), Some(20));
+        put(1);
+        assert_eq!(took(), Some(1), "a node by itself waits for nobody");
+        jobs.nodes_are(2);
+        put(20);
+        assert_eq!(took(), Some(20), "one was answered before: that is no crowd");
+        put(19);
+        assert_eq!(took(), None, "one is still to come");
+        put(1);
+        assert_eq!(took(), Some(20), "all are there");
+        put(5);
+        assert_eq!(took(), None);
+        let asked = Instant::now();
+        let few = jobs.take().await.expect("they are not waited for long");
+        assert_eq!((few.taken.len(), asked.elapsed() <= GATHER), (5, true));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use postroom_core::command::Envelope;
+use postroom_core::command::{Command, Envelope};
 use postroom_core::error::StoreError;
 use postroom_core::id::ThreadId;
 
@@ -13,7 +13,7 @@ use super::jobs::{Batch, Job, Jobs};
 use super::optimistic::{self, Tried};
 use super::save::{Failed, Races};
 use super::shared::Shared;
-use super::transaction::{Outcome, Transaction};
+use super::transaction::{Mailboxes, Outcome, Transaction};
 
 /// Counts as a lane for as long as it is there.
 pub(super) struct Lane(pub(super) Arc<Jobs>);
@@ -130,6 +130,22 @@ pub(super) fn thread_ids(envelopes: &[Envelope]) -> Vec<&ThreadId> {
     ids.into_iter().collect()
 }
 
+/// The same, with what this node most likely does not know of them: those it has not written lately, and
+/// while other nodes write the same threads, any.
+fn mailboxes<'e>(shared: &Shared, envelopes: &'e [Envelope]) -> Mailboxes<'e> {
+    let ids = thread_ids(envelopes);
+    let others_write = shared.versions_known.was_wrong();
+    let is_strange = |id: &&ThreadId| others_write || shared.cache.get(id).is_none();
+    let all_known = !ids.iter().any(is_strange);
+    let submitted_to: BTreeSet<&ThreadId> = envelopes
+        .iter()
+        .filter(|envelope| matches!(envelope.command, Command::Submit(_)))
+        .map(|envelope| &envelope.thread_id)
+        .filter(is_strange)
+        .collect();
+    Mailboxes { ids, all_known, strange: submitted_to.into_iter().collect() }
+}
+
 /// One transaction for `envelopes`; it `believes` that what is most likely new is new, or has a look.
 async fn transaction(
     shared: &Shared,
@@ -137,11 +153,11 @@ async fn transaction(
     ids: &Drawn,
     believes: bool,
 ) -> Result<Vec<Outcome>, Failed> {
-    let (durable, thread_ids) = (is_durable(envelopes), thread_ids(envelopes));
+    let (durable, mailboxes) = (is_durable(envelopes), mailboxes(shared, envelopes));
     let session = shared.sessions.get().await?;
     let tools = shared.tools(&session, ids);
     let decided = shared.in_time(async {
-        let mut transaction = Transaction::of_threads(tools, durable, &thread_ids).await?;
+        let mut transaction = Transaction::of_threads(tools, durable, &mailboxes).await?;
         transaction.sheet.believes = believes;
         let outcomes = transaction.carry_out(envelopes).await?;
         Ok((transaction, outcomes))

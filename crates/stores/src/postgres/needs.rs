@@ -59,7 +59,7 @@ impl Needs {
 }
 
 /// Asks, unless nothing is asked for.
-async fn ask<const N: usize>(
+pub(super) async fn ask<const N: usize>(
     session: &Session,
     query: Query,
     wanted: usize,

@@ -44,6 +44,11 @@ impl Optimism {
         self.pause.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less_one).is_err()
     }
 
+    /// Whether it has proved wrong lately.
+    pub(super) fn was_wrong(&self) -> bool {
+        self.next_pause.load(Ordering::Relaxed) > 0
+    }
+
     /// Notes whether what was believed was right.
     pub(super) fn proved(&self, right: bool) {
         let next = self.next_pause.load(Ordering::Relaxed);

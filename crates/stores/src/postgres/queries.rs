@@ -44,6 +44,8 @@ queries! {
     LockThreads = "lock_threads",
     LockKnown = "lock_known",
     Threads = "threads",
+    RunsPointed = "runs_pointed",
+    DispatchesClaimed = "dispatches_claimed",
     Now = "now",
     Runs = "runs",
     Dispatches = "dispatches",

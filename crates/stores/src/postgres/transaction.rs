@@ -61,6 +61,17 @@ pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
 /// An answer to a command, or why there is none.
 pub(super) type Outcome = Result<Applied, StoreError>;
 
+/// The mailboxes of a transaction.
+pub(super) struct Mailboxes<'e> {
+    /// Each once, in the order in which they are locked.
+    pub(super) ids: Vec<&'e ThreadId>,
+    /// Whether this node most likely knows all of them as they are.
+    pub(super) all_known: bool,
+    /// Those that are submitted to and of which it does not: what a submission looks at is read with
+    /// their locks.
+    pub(super) strange: Vec<&'e ThreadId>,
+}
+
 /// A transaction under way.
 pub(super) struct Transaction<'t> {
     pub(super) tools: Tools<'t>,
@@ -75,23 +86,34 @@ pub(super) struct Transaction<'t> {
 }
 
 impl<'t> Transaction<'t> {
-    /// Begins a transaction that locks the mailboxes of `thread_ids`.
+    /// Begins a transaction that locks the mailboxes of `threads`.
     pub(super) async fn of_threads(
         tools: Tools<'t>,
         durable: bool,
-        thread_ids: &[&ThreadId],
+        threads: &Mailboxes<'_>,
     ) -> Result<Self, Fault> {
-        let ids: Vec<String> = thread_ids.iter().map(ToString::to_string).collect();
-        let all_known = thread_ids.iter().all(|id| tools.cache.get(id).is_some());
-        let lock = if all_known { Query::LockKnown } else { Query::LockThreads };
-        let (mut transaction, _) = Self::begin(tools, durable, [(lock, &[&ids])]).await?;
+        let texts = |ids: &[&ThreadId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (ids, strange) = (texts(&threads.ids), texts(&threads.strange));
+        let lock = if threads.all_known { Query::LockKnown } else { Query::LockThreads };
+        let (session, ids): (_, Values<'_>) = (tools.session, &[&ids]);
+        // Behind the locks, on the same way.
+        let (begun, runs, dispatches) = join!(
+            Self::begin(tools, durable, [(lock, ids)]),
+            needs::ask(session, Query::RunsPointed, strange.len(), [&strange]),
+            needs::ask(session, Query::DispatchesClaimed, strange.len(), [&strange]),
+        );
+        let (mut transaction, _) = begun?;
+        for row in &runs? {
+            transaction.sheet.take_run(needs::run(row)?);
+        }
+        for row in &dispatches? {
+            transaction.sheet.take_dispatch(needs::dispatch(row)?);
+        }
         // Those that are not as they were known.
         transaction.read_needs().await?;
-        let unknown: Vec<&ThreadId> = thread_ids
-            .iter()
-            .copied()
-            .filter(|id| !transaction.sheet.threads.contains_key(*id))
-            .collect();
+        let ids = threads.ids.iter().copied();
+        let unknown: Vec<&ThreadId> =
+            ids.filter(|id| !transaction.sheet.threads.contains_key(*id)).collect();
         let mut numbers = tools.numbers.take(tools.session, unknown.len()).await?;
         for id in unknown {
             let no =

@@ -19,6 +19,22 @@ FOR NO KEY UPDATE;
 -- name: threads
 SELECT {thread_columns} FROM postroom.threads AS t WHERE t.thread_no = ANY($1::bigint[]);
 
+-- What a submission looks at in threads that were just locked: the runs that they point to, and what is
+-- claimed in them. A statement of its own, which sees what was written while the lock was waited for.
+-- name: runs_pointed
+SELECT t.id, {run_columns}
+FROM postroom.threads AS t
+JOIN postroom.runs AS r
+  ON r.id = ANY(ARRAY[t.active_run_id, t.open_run_id, t.latest_run_id, t.ended_run_id])
+WHERE t.id = ANY($1::text[]);
+
+-- name: dispatches_claimed
+SELECT t.id, {dispatch_columns}
+FROM postroom.threads AS t
+JOIN postroom.dispatches AS d ON d.id = t.claimed_dispatch_id
+LEFT JOIN postroom.claims AS c ON c.thread_no = d.thread_no AND c.dispatch_id = d.id
+WHERE t.id = ANY($1::text[]);
+
 -- After the locks: what it says decides about leases.
 -- name: now
 SELECT {server_time};

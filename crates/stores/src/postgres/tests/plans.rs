@@ -42,7 +42,9 @@ const SORTED: [Query; 8] = [
 /// reads. Of what is not here only the plan is looked at: it writes what it is given and no more.
 fn asked(query: Query) -> Option<&'static str> {
     Some(match query {
-        Query::LockThreads | Query::LockKnown => "ARRAY['t1', 't2', 'deep']",
+        Query::LockThreads | Query::LockKnown | Query::RunsPointed | Query::DispatchesClaimed => {
+            "ARRAY['t1', 't2', 'deep']"
+        }
         Query::Runs => "{runs}",
         Query::Dispatches => "{dispatches}",
         Query::DispatchesDue | Query::RunsDue | Query::InputsDue => {
