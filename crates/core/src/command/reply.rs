@@ -133,7 +133,9 @@ pub struct Settled {
     pub dispatch: Arc<Dispatch>,
     /// The run as it is now.
     pub run: Arc<Run>,
-    /// The dispatch that undelivered steering became.
+    /// What the thread goes on with because of this end, the next in its queue aside: the settled run itself
+    /// where it waited and goes on, another run that waited for a message that was kept from it, or a
+    /// new run of steering that nobody had taken in.
     pub follow_up: Option<DispatchId>,
     /// The thread's next dispatch, claimed.
     pub next: Option<Box<Delivered>>,
