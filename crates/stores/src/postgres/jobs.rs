@@ -259,6 +259,17 @@ mod tests {
         jobs
     }
 
+    /// Puts so many commands, each for a thread of its own.
+    fn put_into(jobs: &Jobs) -> impl FnMut(usize) {
+        let mut last = 0;
+        move |count| {
+            for number in last..last + count {
+                jobs.put(job(&[format!("t{number}").as_str()]));
+            }
+            last += count;
+        }
+    }
+
     fn taken(batch: &Batch) -> Vec<Vec<String>> {
         let names = |job: &Job| job.threads().map(ToString::to_string).collect();
         batch.taken.iter().map(names).collect()
@@ -283,11 +294,8 @@ mod tests {
 
     #[test]
     fn lanes_share_what_is_more_than_a_handful() {
-        let names: Vec<String> = (0..200).map(|number| format!("t{number}")).collect();
-        let jobs = Arc::new(Jobs::of_lanes(2));
-        for name in &names {
-            jobs.put(job(&[name.as_str()]));
-        }
+        let jobs = jobs(2, &[]);
+        put_into(&jobs)(200);
         let first = jobs.take().now_or_never().unwrap().unwrap();
         let second = jobs.take().now_or_never().unwrap().unwrap();
         assert_eq!((first.taken.len(), second.taken.len()), (100, 64));
@@ -295,14 +303,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handful_does_not_begin_beside_a_large_transaction() {
-        let names: Vec<String> = (0..400).map(|number| format!("t{number}")).collect();
-        let mut fresh = names.iter();
         let jobs = jobs(2, &[]);
-        let mut put = |count| {
-            for name in fresh.by_ref().take(count) {
-                jobs.put(job(&[name.as_str()]));
-            }
-        };
+        let mut put = put_into(&jobs);
         let took = || jobs.take().now_or_never().flatten();
         put(FEW);
         let few = took().unwrap();
@@ -326,14 +328,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn beside_other_nodes_those_who_were_just_answered_are_waited_for() {
-        let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
-        let mut fresh = names.iter();
         let jobs = jobs(2, &[]);
-        let mut put = |count| {
-            for name in fresh.by_ref().take(count) {
-                jobs.put(job(&[name.as_str()]));
-            }
-        };
+        let mut put = put_into(&jobs);
         let took = || jobs.take().now_or_never().flatten().map(|batch| batch.taken.len());
         put(20);
         assert_eq!(took(), Some(20));
